@@ -29,6 +29,9 @@
 #define EACH(j, n) for (size_t j = 0; j < (n); j++)
 #endif
 
+/* A tile in the L1 cache. */
+#define SCRATCH(name) _Alignas(64) REAL name[H5CALIB_TILE]
+
 /* The kernel `name` of a template that has defined name_tile. Full tiles have
  * a constant length, so that their loops need no remainder. */
 #define H5CALIB_KERNEL(name)                                                                       \

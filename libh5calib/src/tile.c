@@ -81,7 +81,7 @@ TARGET void FN(stages_summary)(FN(stages) * stages, size_t n)
 
 /* Pixels [b, b + n) of a tile. A plane that none of them needs is not touched:
  * that of another stage stands in for it. */
-H5CALIB_INLINE TARGET void FN(staged_block)(const h5calib_plane planes[3], const FN(stages) * stages,
+H5CALIB_INLINE TARGET void FN(staged_block)(const h5calib_plane *planes, const FN(stages) * stages,
                                             size_t first, size_t b, size_t n, REAL *to)
 {
     _Alignas(64) REAL converted[3][H5CALIB_BLOCK];
@@ -101,7 +101,7 @@ H5CALIB_INLINE TARGET void FN(staged_block)(const h5calib_plane planes[3], const
     }
 }
 
-TARGET const REAL *FN(staged_plane)(const h5calib_plane planes[3], const FN(stages) * stages,
+TARGET const REAL *FN(staged_plane)(const h5calib_plane *planes, const FN(stages) * stages,
                                     size_t first, size_t n, REAL *scratch)
 {
     size_t b = 0;

@@ -32,7 +32,7 @@ TARGET void FN(stages_summary)(FN(stages) * stages, size_t n);
 
 /* The same as `plane`, each pixel from the plane of its stage: high, medium,
  * low. Planes that a block does not need are not touched. */
-TARGET const REAL *FN(staged_plane)(const h5calib_plane planes[3], const FN(stages) * stages, size_t first,
+TARGET const REAL *FN(staged_plane)(const h5calib_plane *planes, const FN(stages) * stages, size_t first,
                              size_t n, REAL *scratch);
 
 /* Values with that bit become `value`; unusable ones (NaN) stay. */

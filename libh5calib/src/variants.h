@@ -20,10 +20,7 @@
 
 /* Pixel by pixel in any order: lets the compiler use vectors without asking
  * whether input and output overlap (they are the same pixels, or they do not). */
-#if defined(__clang__)
-#define EACH(j, n)                                                                                 \
-    _Pragma("clang loop vectorize(assume_safety)") for (size_t j = 0; j < (n); j++)
-#elif defined(__GNUC__)
+#if defined(__GNUC__) && !defined(__clang__)
 #define EACH(j, n) _Pragma("GCC ivdep") for (size_t j = 0; j < (n); j++)
 #else
 #define EACH(j, n) for (size_t j = 0; j < (n); j++)

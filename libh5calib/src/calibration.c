@@ -215,13 +215,12 @@ static h5calib_status check_cells(const h5calib_calibration *calibration, size_t
                                   const int64_t *cell_ids, char *message, size_t message_size)
 {
     const h5calib_algorithm *a = h5calib_calibrator_algorithm(calibration->calibrator);
-    const bool legacy = (a->flags & H5CALIB_LEGACY) != 0;
     if (calibration->n_cells > 1 && !cell_ids) {
         h5calib_say(message, message_size, "%s: the constants have %u cells, so cell_ids are needed",
                     a->name, (unsigned)calibration->n_cells);
         return H5CALIB_E_ARGUMENT;
     }
-    if (!legacy && h5calib_calibrator_parameter(calibration->calibrator, H5CALIB_BAD_CELL) != 0)
+    if (h5calib_calibrator_masks_bad_cells(calibration->calibrator))
         return H5CALIB_OK;
     for (size_t f = 0; f < frames; f++) {
         if (cell_of(calibration, cell_ids, f) == calibration->n_cells) {

@@ -24,6 +24,9 @@ def check_target(group: Any, name: Any, calibration: Any, overwrite: bool) -> No
         )
     if group.file.mode == "r":
         raise OSError(f"{group.file.filename} is open read-only: open it with mode 'r+' or 'a'")
+    for end in (i for i, letter in enumerate(name) if letter == "/" and i):
+        if isinstance(group.get(name[:end]), h5py.Dataset):
+            raise TypeError(f"{name[:end]!r} is a dataset, nothing can be below it: choose another")
     link = group.get(name, getlink=True)
     if link is None:
         return

@@ -28,7 +28,7 @@ def resolve_axes(
     fits = [
         "".join(order)
         for order in permutations(CANONICAL, len(shape))
-        if {"y", "x"} <= set(order) and not _misfit(spec, shape, ny, nx, "".join(order))
+        if _is_usual("".join(order)) and not _misfit(spec, shape, ny, nx, "".join(order))
     ]
     if spec.stages > 1:
         fits = [order for order in fits if "s" in order]
@@ -88,6 +88,11 @@ def _misfit(spec: ConstantSpec, shape: tuple[int, ...], ny: int, nx: int, axes: 
         if letter == "c" and not (length == 1 or (length > 0 and spec.flags & PER_CELL)):
             return f"it cannot have a cell axis of length {length}"
     return ""
+
+
+def _is_usual(order: str) -> bool:
+    """Nobody splits frames: an order with y and x apart is a wrong shape that fits by chance."""
+    return "yx" in order or "xy" in order
 
 
 def _expected(spec: ConstantSpec) -> str:

@@ -143,6 +143,12 @@ double h5calib_calibrator_parameter(const h5calib_calibrator *calibrator, unsign
     return index < calibrator->algorithm->public.n_parameters ? calibrator->parameters[index] : NAN;
 }
 
+bool h5calib_calibrator_masks_bad_cells(const h5calib_calibrator *calibrator)
+{
+    return !(calibrator->algorithm->public.flags & H5CALIB_LEGACY) &&
+           calibrator->parameters[H5CALIB_BAD_CELL] == 1;
+}
+
 h5calib_status h5calib_calibrator_check_dtypes(const h5calib_calibrator *calibrator,
                                                h5calib_dtype raw, h5calib_dtype out, char *message,
                                                size_t message_size)
@@ -176,8 +182,8 @@ double h5calib_masked_value(const h5calib_calibrator *calibrator, h5calib_dtype 
                                   [H5CALIB_U16] = UINT16_MAX,
                                   [H5CALIB_I32] = INT32_MAX,
                                   [H5CALIB_U32] = UINT32_MAX,
-                                  [H5CALIB_I64] = 9223372036854774784.0,
-                                  [H5CALIB_U64] = 18446744073709549568.0};
+                                  [H5CALIB_I64] = (double)INT64_MAX,
+                                  [H5CALIB_U64] = (double)UINT64_MAX};
     const bool legacy = (calibrator->algorithm->public.flags & H5CALIB_LEGACY) != 0;
     const double value = legacy ? NAN : calibrator->parameters[H5CALIB_MASKED_VALUE];
     if (h5calib_is_float(dtype))
@@ -187,11 +193,13 @@ double h5calib_masked_value(const h5calib_calibrator *calibrator, h5calib_dtype 
     return fmin(fmax(rint(value), least[dtype]), most[dtype]);
 }
 
-#define FILL(type)                                                                                 \
+/* `most` may be less than the value, which is the double next to it. */
+#define FILL(type, most)                                                                           \
     {                                                                                              \
+        const type element = value >= (double)(most) ? (type)(most) : (type)value;                 \
         type *to = out;                                                                            \
         for (size_t i = 0; i < count; i++)                                                         \
-            to[i] = (type)value;                                                                   \
+            to[i] = element;                                                                       \
         break;                                                                                     \
     }
 
@@ -200,16 +208,16 @@ void h5calib_fill_masked(const h5calib_calibrator *calibrator, void *out, h5cali
 {
     const double value = h5calib_masked_value(calibrator, out_dtype);
     switch (out_dtype) {
-    case H5CALIB_I8: FILL(int8_t)
-    case H5CALIB_U8: FILL(uint8_t)
-    case H5CALIB_I16: FILL(int16_t)
-    case H5CALIB_U16: FILL(uint16_t)
-    case H5CALIB_I32: FILL(int32_t)
-    case H5CALIB_U32: FILL(uint32_t)
-    case H5CALIB_I64: FILL(int64_t)
-    case H5CALIB_U64: FILL(uint64_t)
-    case H5CALIB_F32: FILL(float)
-    case H5CALIB_F64: FILL(double)
+    case H5CALIB_I8: FILL(int8_t, INT8_MAX)
+    case H5CALIB_U8: FILL(uint8_t, UINT8_MAX)
+    case H5CALIB_I16: FILL(int16_t, INT16_MAX)
+    case H5CALIB_U16: FILL(uint16_t, UINT16_MAX)
+    case H5CALIB_I32: FILL(int32_t, INT32_MAX)
+    case H5CALIB_U32: FILL(uint32_t, UINT32_MAX)
+    case H5CALIB_I64: FILL(int64_t, INT64_MAX)
+    case H5CALIB_U64: FILL(uint64_t, UINT64_MAX)
+    case H5CALIB_F32: FILL(float, INFINITY)
+    case H5CALIB_F64: FILL(double, INFINITY)
     case H5CALIB_F16: break; /* never an output */
     }
 }

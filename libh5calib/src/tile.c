@@ -125,8 +125,10 @@ static TARGET void FN(round)(REAL *values, size_t n)
         type *to = (type *)run->out + i;                                                           \
         EACH(j, n)                                                                                 \
         {                                                                                          \
-            const REAL v = values[j], up = v < (REAL)(least) ? (REAL)(least) : v;                  \
-            to[j] = (type)(up > (REAL)(most) ? (REAL)(most) : up);                                 \
+            const REAL v = values[j];                                                              \
+            const bool above = v >= (REAL)(most), below = v < (REAL)(least);                       \
+            const type inside = (type)(above || below ? 0 : v);                                    \
+            to[j] = above ? most : below ? least : inside;                                         \
         }                                                                                          \
         break;                                                                                     \
     }
@@ -149,8 +151,8 @@ TARGET void FN(finish)(const h5calib_calibrator *calibrator, const h5calib_run *
     case H5CALIB_U16: STORE(uint16_t, 0, UINT16_MAX)
     case H5CALIB_I32: STORE(int32_t, INT32_MIN, INT32_MAX)
     case H5CALIB_U32: STORE(uint32_t, 0, UINT32_MAX)
-    case H5CALIB_I64: STORE(int64_t, INT64_MIN, 9223372036854774784.0)
-    case H5CALIB_U64: STORE(uint64_t, 0, 18446744073709549568.0)
+    case H5CALIB_I64: STORE(int64_t, INT64_MIN, INT64_MAX)
+    case H5CALIB_U64: STORE(uint64_t, 0, UINT64_MAX)
     default: break; /* floating point: the values are in the output already */
     }
 }

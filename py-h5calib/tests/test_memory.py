@@ -16,7 +16,11 @@ NY, NX = 9, 33  # not a multiple of any vector
 floats = st.floats(-1e5, 1e5, width=32)
 corners = st.sampled_from([0.0, -0.0, np.nan, np.inf, -np.inf, 5000.0])
 values = st.one_of(floats, corners)
-quick = settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture])
+quick = settings(
+    max_examples=100,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
+)
 
 
 def stack(n, elements=values, dtype="f4"):

@@ -55,9 +55,9 @@ def check_raw_dtype(algorithm: Algorithm, dtype: np.dtype) -> None:
 
 
 def check_out_dtype(calibration: Calibration, dtype: Any) -> np.dtype:
-    """f4 and f8, and integers where values are rounded."""
-    out = np.dtype(dtype)
-    if out in (np.dtype("f4"), np.dtype("f8")):
+    """f4 and f8, and integers where values are rounded; files are little-endian."""
+    out = np.dtype(dtype).newbyteorder("<")
+    if out in (np.dtype("<f4"), np.dtype("<f8")):
         return out
     can_round = "rounding" in calibration.algorithm.parameters
     if out.kind in "iu" and can_round and calibration.value("rounding"):

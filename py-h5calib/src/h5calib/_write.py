@@ -14,12 +14,10 @@ import numpy as np
 
 from . import _plugin
 from ._format import FILTER_ID, Descriptor
+from ._layout import FILE_UUID, HOME, filter_words
 from ._plan import Plan
 from ._version import __version__
 from .sources import Source
-
-HOME = "/h5calib"
-FILE_UUID = "h5calib_file_uuid"
 
 
 def write_plan(group: h5py.Group, plan: Plan) -> h5py.Dataset:
@@ -87,12 +85,9 @@ def put_in_place(
 
 def remove_home_of(dataset: h5py.Dataset) -> None:
     """Remove the configuration of a calibrated dataset that no other link leads to."""
-    from .inspection import read_descriptor  # needs this module
-
-    descriptor = read_descriptor(dataset)
-    if descriptor is None or h5py.h5o.get_info(dataset.id).rc > 1:
-        return
-    _remove(dataset.file, f"{HOME}/{descriptor.dataset_uuid.hex()}")
+    words = filter_words(dataset)
+    if words and h5py.h5o.get_info(dataset.id).rc == 1:
+        _remove(dataset.file, f"{HOME}/{Descriptor.decode(words).dataset_uuid.hex()}")
 
 
 def write_text(target: h5py.Dataset | h5py.Group, name: str, text: str) -> None:

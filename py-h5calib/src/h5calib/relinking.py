@@ -12,9 +12,9 @@ import numpy as np
 
 from . import _algorithms
 from ._checks import check_raw_dtype
+from ._layout import home_of, read_descriptor
 from ._write import digest, write_text
 from .errors import MissingObjectError, NotCalibratedError
-from .inspection import home_of, read_descriptor
 from .sources import Source, open_source
 
 

@@ -113,6 +113,6 @@ _CHECKS: dict[str, Callable[[], str]] = {
     "plugin": _the_plugin,
     "plugin folders of h5py": _search_path,
     "filter": _filter,
-    "plugin's report": _report,
     "self-test": _self_test,
+    "plugin's report": _report,
 }

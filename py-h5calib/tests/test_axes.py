@@ -56,6 +56,7 @@ def test_square_frames_are_not_guessed_where_transposed():
         (PLAIN, (3, 12, 16), "does not fit frames"),
         (STAGES, (2, 12, 16), r"expected axes \(\[cell, \]stage \(3 to 6\), y, x\)"),
         (STAGES, (12, 16), "does not fit frames"),
+        (STAGES, (), "does not fit frames"),
     ],
 )
 def test_a_shape_that_cannot_be(spec, shape, message):
@@ -71,6 +72,8 @@ def test_a_shape_that_cannot_be(spec, shape, message):
         ("yx", (3, 12, 16), "names 2: name each axis"),
         ("sxy", (3, 12, 16), r"axis x has length 12, the frames are 12 x 16 \(y, x\)"),
         ("cyx", (0, 12, 16), "cell axis of length 0"),
+        ("yx", (12, 16), "it needs a stage axis s of length 3 to 6"),
+        ("", (), "it needs a stage axis s"),
         ("syx", (2, 12, 16), "axis s has length 2, allowed are 3 to 6"),
     ],
 )
@@ -88,13 +91,13 @@ def test_no_cell_axis_where_the_algorithm_has_none():
 def test_views_in_one_order_share_memory(axes, rng):
     values = rng.normal(size=(5, 3, 12, 16))
     given = np.ascontiguousarray(values.transpose(["csyx".index(a) for a in axes]))
-    view = to_csyx(given, axes, STAGES, 12, 16)
+    view = to_csyx(given, axes, 12, 16)
     assert np.array_equal(view, values)
     assert np.shares_memory(view, given)
 
 
 def test_a_missing_axis_is_repeated():
-    view = to_csyx(np.array([1.0, 2.0, 3.0]), "s", STAGES, 12, 16)
+    view = to_csyx(np.array([1.0, 2.0, 3.0]), "s", 12, 16)
     assert view.shape == (1, 3, 12, 16)
     assert view.strides[0] == view.strides[2] == view.strides[3] == 0
-    assert to_csyx(np.array(7.0), "", STAGES, 12, 16).shape == (1, 3, 12, 16)
+    assert to_csyx(np.array(7.0), "", 12, 16).shape == (1, 1, 12, 16)

@@ -20,8 +20,12 @@ from ._version import __version__
 from .sources import Source
 
 
-def write_plan(group: h5py.Group, plan: Plan) -> h5py.Dataset:
-    """Write everything; the dataset appears under its name last."""
+def write_plan(group: h5py.Group, plan: Plan) -> None:
+    """Write everything; the dataset appears under its name last.
+
+    The dataset is closed at the end: HDF5 asks the filter whether it may write only when a
+    dataset is opened anew.
+    """
     file, dataset_uuid = group.file, uuid.uuid4()
     with ExitStack() as undo:
         file_uuid = _ensure_file_uuid(file, undo)
@@ -43,7 +47,6 @@ def write_plan(group: h5py.Group, plan: Plan) -> h5py.Dataset:
         undo.pop_all()
     if replaced is not None:
         remove_home_of(replaced)
-    return group[plan.name]
 
 
 def create_filtered(
@@ -105,7 +108,7 @@ def digest(values: np.ndarray) -> str:
 def write_link(home: h5py.Group, name: str, source: Source) -> None:
     """Store the data, contiguous and in its own dtype, or the link to it."""
     if source.link is None:
-        home.create_dataset(name, data=np.ascontiguousarray(source.data))
+        home.create_dataset(name, data=np.asarray(source.data, order="C"))
     else:
         home[name] = source.link
 

@@ -39,7 +39,7 @@ def load_constants(calibration: Calibration, ny: int, nx: int) -> dict[str, np.n
         spec = calibration.algorithm.constants[name]
         values = read_values(constant.source, f"constant {name!r}")
         order = _axes.resolve_axes(spec, values.shape, ny, nx, constant.axes)
-        loaded[name] = _axes.to_csyx(values, order, spec, ny, nx)
+        loaded[name] = _axes.to_csyx(values, order, ny, nx)
     cells = {k.shape[0] for k in loaded.values()} - {1}
     if len(cells) > 1:
         lengths = ", ".join(f"{name} {k.shape[0]}" for name, k in loaded.items())

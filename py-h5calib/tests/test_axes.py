@@ -71,7 +71,7 @@ def test_a_shape_that_cannot_be(spec, shape, message):
         ("yyx", (3, 12, 16), "each letter at most once"),
         ("yx", (3, 12, 16), "names 2: name each axis"),
         ("sxy", (3, 12, 16), r"axis x has length 12, the frames are 12 x 16 \(y, x\)"),
-        ("cyx", (0, 12, 16), "cell axis of length 0"),
+        ("csyx", (0, 3, 12, 16), "cell axis of length 0"),
         ("yx", (12, 16), "it needs a stage axis s of length 3 to 6"),
         ("", (), "it needs a stage axis s"),
         ("syx", (2, 12, 16), "axis s has length 2, allowed are 3 to 6"),

@@ -82,6 +82,21 @@ def test_constants(view, constants, error, message):
         create(view, calibration=calibration)
 
 
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"gain": np.ones((5, 12, 16))}, "gain has 5 gain maps; there are 3"),
+        ({"high_gain": True}, "high_gain needs 4 or 6 gain maps"),
+        ({"pixel_mask": np.zeros((12, 16), "f4")}, "pixel_mask must be of an integer type"),
+        ({"invalid_gain": 0.5}, "invalid_gain"),
+    ],
+)
+def test_what_only_the_library_knows(view, changes, message):
+    """It would be noticed when the dataset is read; it is better noticed now."""
+    with pytest.raises(ValueError, match=message):
+        create(view, calibration=h5calib.Jungfrau(**{**JUNGFRAU, **changes}))
+
+
 def test_constants_and_parameters_of_classes():
     with pytest.raises(TypeError, match=r"missing 1 required positional argument: 'gain'"):
         h5calib.Jungfrau(JUNGFRAU["pedestal"])

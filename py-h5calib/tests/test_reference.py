@@ -152,6 +152,18 @@ def test_masked_value_and_mask_bits():
     assert infinite.reference(raw).ravel().tolist() == [9, -7, -7]
 
 
+@pytest.mark.parametrize(("mask", "bits"), [(-1, 1 << 31), (-1, 128), (1, 1), (127, 128)])
+def test_mask_bits_of_signed_masks(mask, bits):
+    """The bits of the mask as it is stored, however wide."""
+    raw = np.zeros((1, 1, 1), "u2")
+    for dtype in ("i1", "i2", "i8"):
+        values = np.full((1, 1), mask, dtype)
+        masked = h5calib.Pedestal(1.0, pixel_mask=values, mask_bits=bits)
+        expected = bool(int.from_bytes(values.tobytes(), "little") & bits)
+        assert bool(np.isnan(masked.reference(raw)).item()) == expected
+        assert bool(np.isnan(h5calib.calibrate(raw, masked)).item()) == expected
+
+
 def test_a_wrong_cell():
     calibration = h5calib.CellPedestal(np.zeros((2, 1, 1)))
     with pytest.raises(ValueError, match="memory cell 2 lies outside the constants' 2 cells"):

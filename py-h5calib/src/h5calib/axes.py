@@ -52,9 +52,9 @@ def to_csyx(array: np.ndarray, axes: str, ny: int, nx: int) -> np.ndarray:
     return np.broadcast_to(view, (*view.shape[:2], ny, nx))
 
 
-def cells_of(shape: tuple[int, ...], axes: str) -> int:
-    """Length of the cell axis, 1 where there is none."""
-    return shape[axes.index("c")] if "c" in axes else 1
+def length_of(axis: str, shape: tuple[int, ...], axes: str) -> int:
+    """Length of an axis, 1 where there is none of that letter."""
+    return shape[axes.index(axis)] if axis in axes else 1
 
 
 def _checked(spec: ConstantSpec, shape: tuple[int, ...], ny: int, nx: int, axes: str) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import h5py
 
+from . import _hdf5
 from ._format import FILTER_ID, Descriptor
 from .errors import MissingObjectError, NotCalibratedError
 
@@ -15,12 +16,7 @@ FILE_UUID = "h5calib_file_uuid"
 
 def filter_words(dataset: h5py.Dataset) -> tuple[int, ...] | None:
     """The parameters of our filter, None for an ordinary dataset."""
-    properties = dataset.id.get_create_plist()
-    for i in range(properties.get_nfilters()):
-        number, _, words, _ = properties.get_filter(i)
-        if number == FILTER_ID:
-            return words
-    return None
+    return _hdf5.filter_words(dataset.id.get_create_plist(), FILTER_ID)
 
 
 def read_descriptor(dataset: h5py.Dataset) -> Descriptor | None:

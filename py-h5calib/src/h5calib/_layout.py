@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 
 import h5py
@@ -10,6 +11,8 @@ from . import _hdf5
 from ._format import FILTER_ID, Descriptor
 from .errors import MissingObjectError, NotCalibratedError
 
+# Compact stubs that every HDF5 since 1.10 reads; "latest" of HDF5 2 is for itself only.
+LIBVER = ("v110", "v110")
 HOME = "/h5calib"
 FILE_UUID = "h5calib_file_uuid"
 
@@ -47,6 +50,13 @@ def homes(file: h5py.File) -> Iterator[h5py.Group]:
     for home in file.get(HOME, {}).values():
         if isinstance(home, h5py.Group):
             yield home
+
+
+def open_for_changes(path: str | os.PathLike[str]) -> h5py.File:
+    """Open a file so that new stubs are as compact as the file allows."""
+    with h5py.File(path, "r") as file:
+        superblock = file.id.get_create_plist().get_version()[0]
+    return h5py.File(path, "r+", libver=LIBVER if superblock >= 3 else None)
 
 
 def hard_links(file: h5py.File) -> dict[int, list[str]]:

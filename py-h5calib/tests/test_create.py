@@ -117,7 +117,7 @@ def raw_file(tmp_path, jungfrau):
     def make(*parts):
         path = tmp_path.joinpath(*parts)
         path.parent.mkdir(parents=True, exist_ok=True)
-        with h5py.File(path, "w") as file:
+        with h5py.File(path, "w", libver=("v110", "v110")) as file:
             file["data/raw"] = jungfrau[0]
         return str(path)
 
@@ -153,10 +153,14 @@ def test_file_names_are_those_of_open(view, calibration, raw_file, monkeypatch, 
 
 
 def test_a_path_that_leads_to_another_file_is_linked_to_that_file(view, calibration, raw_file):
-    raw_file("raw.h5")
+    path = raw_file("raw.h5")
+    time = os.stat(path).st_mtime_ns
     view["elsewhere"] = h5py.ExternalLink("raw.h5", "/data/raw")
     dataset = CREATE(view, "calibrated", "elsewhere", calibration)
-    assert isinstance(home_of(dataset).get("raw", getlink=True), h5py.ExternalLink)
+    link = home_of(dataset).get("raw", getlink=True)
+    assert (link.filename, link.path) == ("raw.h5", "/data/raw")
+    assert dataset.attrs["h5calib_raw"] == b"elsewhere"
+    assert os.stat(path).st_mtime_ns == time
 
 
 def test_linked_constants(view, jungfrau, tmp_path):

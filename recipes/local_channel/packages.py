@@ -1,0 +1,26 @@
+"""What the local channel holds: the table to edit when a recipe needs one more package."""
+
+# Wheels repacked as they are, with everything their metadata asks for.
+WHEELS = [
+    # to build with
+    "pip", "setuptools", "wheel", "hatchling", "Cython", "pkgconfig", "cmake", "ninja",
+    # to run with
+    "numpy", "Pillow", "tifffile", "click", "rich",
+    # to test with
+    "pytest", "hypothesis",
+]  # fmt: skip
+
+# Compilers and C library of conda-forge, here only names for what the host has.  name -> (version, shell lines)
+STUBS = {
+    "gcc_linux-64": ("13.0", ["export CC=${CC:-cc}", "export CXX=${CXX:-c++}"]),
+    "gxx_linux-64": ("13.0", ["export CXX=${CXX:-c++}"]),
+    "sysroot_linux-64": ("2.17", []),
+}
+
+# Built by the recipe in the folder of that name, in this order:
+# name -> (who brings the source, its name there, packages whose change means building it again).
+BUILT = {
+    "zlib": ("debian", "zlib", []),
+    "hdf5": ("debian", "hdf5", ["zlib"]),
+    "h5py": ("sdist", "h5py==3.16.0", ["hdf5", "python", "numpy", "cython"]),
+}

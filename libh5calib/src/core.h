@@ -1,0 +1,70 @@
+/*
+ * core.h - what the plugin uses of the core, below the public header.
+ *
+ * A `calibrator` is the checked configuration: algorithm, parameters, frame
+ * size and the kernel for this CPU. A `cell` holds the constants of one memory
+ * cell as planes in memory, unusable pixels folded in, ready for the kernel.
+ * Neither is changed once made, so threads may share both.
+ */
+#ifndef H5CALIB_CORE_H
+#define H5CALIB_CORE_H
+
+#include "h5calib/h5calib.h"
+
+#define H5CALIB_MAX_CONSTANTS 16
+
+typedef struct h5calib_calibrator h5calib_calibrator;
+typedef struct h5calib_cell h5calib_cell;
+
+/* `stages[k]`: length of the stage axis of constant k as given (0: not given);
+ * n_constants as in the algorithm. */
+h5calib_status h5calib_calibrator_create(const h5calib_config *config, const unsigned *stages,
+                                         size_t n_constants, h5calib_calibrator **out,
+                                         char *message, size_t message_size);
+void h5calib_calibrator_free(h5calib_calibrator *calibrator);
+const h5calib_algorithm *h5calib_calibrator_algorithm(const h5calib_calibrator *calibrator);
+/* Value of a parameter, given or default. */
+double h5calib_calibrator_parameter(const h5calib_calibrator *calibrator, unsigned index);
+/* What is wrong with this pair of dtypes, or H5CALIB_OK. */
+h5calib_status h5calib_calibrator_check_dtypes(const h5calib_calibrator *calibrator,
+                                               h5calib_dtype raw, h5calib_dtype out, char *message,
+                                               size_t message_size);
+
+/* Prepare cell number `cell` from the constants' arrays (strides over cells
+ * included; an array with cells == 1 serves every cell). Copies. */
+h5calib_status h5calib_cell_create(const h5calib_calibrator *calibrator,
+                                   const h5calib_array *constants, uint32_t cell,
+                                   h5calib_cell **out, char *message, size_t message_size);
+void h5calib_cell_free(h5calib_cell *cell);
+size_t h5calib_cell_bytes(const h5calib_cell *cell);
+
+/* A run of pixels of one frame: pixels [first, first + count) in C order. */
+typedef struct h5calib_run {
+    const void *raw[2];  /* first pixel of the run: signal, and gain if there are two values */
+    size_t raw_step;     /* elements from one pixel to the next: 1, or 2 for RAW_LAST */
+    h5calib_dtype raw_dtype;
+    void *out;
+    h5calib_dtype out_dtype;
+    size_t first, count; /* algorithms with H5CALIB_WHOLE_FRAME: 0 and ny*nx */
+} h5calib_run;
+
+/* Calibrate one run. Cannot fail once the dtypes were checked, except for memory
+ * (whole-frame algorithms need scratch). */
+h5calib_status h5calib_calibrate_run(const h5calib_calibrator *calibrator, const h5calib_cell *cell,
+                                     const h5calib_run *run);
+
+/* What a frame in an unknown cell, or a chunk's area outside the dataset, holds:
+ * `count` elements of masked value (NaN unless the parameter says otherwise). */
+void h5calib_fill_masked(const h5calib_calibrator *calibrator, void *out, h5calib_dtype out_dtype,
+                         size_t count);
+
+/* Write a message the way the public header promises. */
+#if defined(__GNUC__)
+__attribute__((format(printf, 3, 4)))
+#endif
+void h5calib_say(char *message, size_t message_size, const char *format, ...);
+
+/* CRC-32 (IEEE 802.3, the zlib one) of n bytes, continued from `crc` (start with 0). */
+uint32_t h5calib_crc32(uint32_t crc, const void *data, size_t n);
+
+#endif

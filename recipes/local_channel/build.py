@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import platform
 import re
+import shutil
 import sys
 from collections.abc import Sequence
 from importlib.metadata import version
@@ -29,7 +30,7 @@ def build_channel(store: Store) -> Path:
     """The channel's folder; made of what `store` keeps, and of what is missing there."""
     packages = {path.name.rsplit("-", 2)[0]: path for path in [*_python(store), *_stubs(store), *_wheels(store)]}
     for name, (origin, source, needs) in BUILT.items():
-        archive = _archive(store, origin, source)
+        archive = _archive(store, name, origin, source)
         folder = store.folder(
             name,
             [MACHINE, content(HERE / name), content(archive), [content(packages[need]) for need in needs]],
@@ -71,8 +72,8 @@ def _wheels(store: Store) -> list[Path]:
     return packages
 
 
-def _archive(store: Store, origin: str, source: str) -> Path:
-    folder = store.folder(f"{source}-source", [origin, source], lambda new: FETCH[origin](source, new))
+def _archive(store: Store, name: str, origin: str, source: str) -> Path:
+    folder = store.folder(f"{name}-source", [origin, source], lambda new: FETCH[origin](source, new))
     archives = [*folder.glob("*.orig.tar.*"), *folder.glob("*[0-9].tar.gz")]
     return archives[0]
 
@@ -89,7 +90,7 @@ def _keep(packages: list[Path], new: Path) -> None:
     for package in packages:
         (new / package.parent.name).mkdir(exist_ok=True)
         package.rename(new / package.parent.name / package.name)
-    conda.shutil.rmtree(new / "work")
+    shutil.rmtree(new / "work")
 
 
 def _packages(folder: Path) -> list[Path]:

@@ -24,7 +24,7 @@ def use_cache(folder: Path) -> None:
     os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
 
 
-class BuildFailed(Exception):
+class BuildFailed(RuntimeError):
     """A package could not be built or failed its tests; the text is the log."""
 
 
@@ -66,8 +66,15 @@ def channel(folder: Path, packages: Iterable[Path]) -> None:
     for package in packages:
         target = folder / package.parent.name / package.name
         target.parent.mkdir(exist_ok=True)
-        shutil.copy2(package, target)
+        _link(package, target)
     asyncio.run(index_fs(folder))
+
+
+def _link(source: Path, target: Path) -> None:
+    try:
+        os.link(source, target)
+    except OSError:  # another file system
+        shutil.copy2(source, target)
 
 
 def create(prefix: Path, specs: Sequence[str], channels: Sequence[Path], cache: Path) -> list[str]:

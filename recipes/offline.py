@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import sys
 import tempfile
 import time
@@ -14,6 +15,7 @@ from local_channel.store import Store
 VARIANTS = Path(__file__).resolve().with_name("variants.yaml")
 
 
+@functools.cache
 def channel(cache: Path) -> Path:
     conda.use_cache(cache / "rattler")
     print("Offline channel", flush=True)

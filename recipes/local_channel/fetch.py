@@ -5,6 +5,7 @@ Each function fills a new folder and returns it; `build.py` keeps the folders, s
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -23,24 +24,38 @@ def sdist(name: str, folder: Path) -> None:
 
 
 def debian(name: str, folder: Path) -> None:
-    """Download the original source archive of Debian's `name`, through a private sources list."""
+    """Download the original source archive of Debian's `name`."""
+    _apt("deb-src", SUITE, ["source", "--download-only", name], folder)
+
+
+def debian_packages(names: list[str], suite: str, folder: Path) -> None:
+    """Unpack Debian's packages `names` of `suite` into `folder`; nothing is installed."""
+    _apt("deb", suite, ["download", *names], folder)
+    for package in folder.glob("*.deb"):
+        _run(["dpkg-deb", "--extract", package, folder])
+        package.unlink()
+
+
+def _apt(kind: str, suite: str, command: list[str], folder: Path) -> None:
+    """Run an apt-get command in `folder` that sees one suite of Debian and leaves the machine's own lists alone."""
+    private = folder / "apt"
     for sub in ("lists/partial", "cache/archives/partial", "empty"):
-        (folder / "apt" / sub).mkdir(parents=True)
-    sources = folder / "apt" / "sources.list"
-    sources.write_text(f"deb-src {_debian_mirror()} {SUITE} main\n", encoding="utf-8")
+        (private / sub).mkdir(parents=True)
+    sources = private / "sources.list"
+    sources.write_text(f"{kind} {_debian_mirror()} {suite} main\n", encoding="utf-8")
     options = {
         "Dir::Etc::sourcelist": sources,
-        "Dir::Etc::sourceparts": folder / "apt/empty",
-        "Dir::State::lists": folder / "apt/lists",
-        "Dir::Cache": folder / "apt/cache",
+        "Dir::Etc::sourceparts": private / "empty",
+        "Dir::State::lists": private / "lists",
+        "Dir::Cache": private / "cache",
         "Acquire::Languages": "none",
         "Acquire::Check-Valid-Until": "false",
         "APT::Sandbox::User": "root",
     }
     apt = ["apt-get", "-qq", *(f"-o{key}={value}" for key, value in options.items())]
     _run([*apt, "update"], folder)
-    _run([*apt, "source", "--download-only", name], folder)
-    _run(["rm", "-rf", folder / "apt"], folder)
+    _run([*apt, *command], folder)
+    shutil.rmtree(private)
 
 
 def _debian_mirror() -> str:

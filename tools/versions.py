@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from packaging.utils import canonicalize_name
-from project import FOLDERS, ROOT, Package, packages, python_min
+from project import FOLDERS, ROOT, UNRELEASED, Package, packages, python_min
 
 Finding = tuple[str, object, object]  # what, found, wanted
 
@@ -26,12 +26,16 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--quick", action="store_true", help="read files only: no CMake, no build backend")
     parser.add_argument("--root", type=Path, default=ROOT, help="the checkout")
+    parser.add_argument("--tag", help="also check that this tag names a package's version, with a dated changelog")
     options = parser.parse_args()
     every = packages(options.root.resolve())
     wrong = 0
+    if options.tag and options.tag.rpartition("-v")[0] not in FOLDERS:
+        parser.error(f"{options.tag} is no tag of {', '.join(FOLDERS)}")
     for package in every:
         print(f"{package.name} {package.version}")
-        for what, found, wanted in findings(package, every, quick=options.quick):
+        checks = findings(package, every, quick=options.quick)
+        for what, found, wanted in [*checks, *tagged(package, options.tag)]:
             right = found == wanted
             wrong += not right
             print(f"  {'ok   ' if right else 'WRONG'} {what}: {found or 'none'}" + ("" if right else f" instead of {wanted or 'none'}"))
@@ -56,6 +60,14 @@ def findings(package: Package, every: list[Package], quick: bool) -> Iterator[Fi
         if wanted is not None:
             inside = wanted.contains(other.version, prereleases=True)
             yield f"needs {other.name}{wanted}, which is", other.version, other.version if inside else f"one of {wanted}"
+
+
+def tagged(package: Package, tag: str | None) -> Iterator[Finding]:
+    """What a tag of this package must fit."""
+    if tag and tag.rpartition("-v")[0] == package.name:
+        yield "tag", tag, f"{package.name}-v{package.version}"
+        date = package.headings[0]["date"]
+        yield "date in the changelog", date, date if date and date != UNRELEASED else "a date"
 
 
 def recipe_ranges(package: Package) -> Iterator[Finding]:

@@ -84,6 +84,21 @@ def test_another_oldest_python(checkout, run_tool, edit):
     assert [line for line in wrong(done.stdout) if "oldest Python" in line]
 
 
+@pytest.mark.parametrize(("tag", "fails"), [("h5calib-v0.1.77", False), ("h5calib-v0.1.78", True), ("v0.1.77", True)])
+def test_tag(checkout, run_tool, tag, fails):
+    (checkout / "py-h5calib/CHANGELOG.md").write_text("# Changes\n\n## Unreleased\n\n- Better.\n")
+    assert run_tool("release", "h5calib", "0.1.77", "--root", checkout).returncode == 0
+    done = run_tool("versions", "--quick", "--root", checkout, "--tag", tag)
+    assert bool(done.returncode) == fails, done.stdout
+
+
+def test_tag_before_the_release_is_prepared(checkout, run_tool):
+    version = version_of(checkout, "h5calib")
+    (checkout / "py-h5calib/CHANGELOG.md").write_text(f"# Changes\n\n## {version} (not yet released)\n\n- Better.\n")
+    done = run_tool("versions", "--quick", "--root", checkout, "--tag", f"h5calib-v{version}")
+    assert wrong(done.stdout) == ["WRONG date in the changelog: not yet released instead of a date"]
+
+
 @pytest.mark.skipif(shutil.which("cmake") is None, reason="asks CMake")
 def test_cmake_with_a_version_of_its_own(checkout, monkeypatch):
     monkeypatch.syspath_prepend(Path(__file__).resolve().parents[2] / "tools")

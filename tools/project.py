@@ -20,7 +20,7 @@ else:
 ROOT = Path(__file__).resolve().parent.parent
 FOLDERS = {"libh5calib": "libh5calib", "h5calib": "py-h5calib", "openpmd-ccd": "py-openpmd-ccd"}
 
-PROJECT_VERSION = re.compile(r'(?m)^(version = ")([^"]+)(")$')
+PROJECT_VERSION = re.compile(r'(?m)^(version = ")([^"]+)(")')
 RECIPE_VERSION = re.compile(r'(?m)^(  version: ")([^"]+)(")$')
 BUILD_NUMBER = re.compile(r"(?m)^(  number: )\d+$")
 HEADING = re.compile(r"(?m)^## (?P<version>\S+)(?: \((?P<date>[^)]*)\))?$")

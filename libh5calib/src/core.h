@@ -9,6 +9,8 @@
 #ifndef H5CALIB_CORE_H
 #define H5CALIB_CORE_H
 
+#include <stdbool.h>
+
 #include "h5calib/h5calib.h"
 
 #define H5CALIB_MAX_CONSTANTS 16
@@ -53,6 +55,9 @@ typedef struct h5calib_run {
 h5calib_status h5calib_calibrate_run(const h5calib_calibrator *calibrator, const h5calib_cell *cell,
                                      const h5calib_run *run);
 
+/* Does the parameter bad_cell say that a frame in an unknown cell is masked? */
+bool h5calib_calibrator_masks_bad_cells(const h5calib_calibrator *calibrator);
+
 /* What a frame in an unknown cell, or a chunk's area outside the dataset, holds:
  * `count` elements of masked value (NaN unless the parameter says otherwise). */
 void h5calib_fill_masked(const h5calib_calibrator *calibrator, void *out, h5calib_dtype out_dtype,
@@ -63,6 +68,9 @@ void h5calib_fill_masked(const h5calib_calibrator *calibrator, void *out, h5cali
 __attribute__((format(printf, 3, 4)))
 #endif
 void h5calib_say(char *message, size_t message_size, const char *format, ...);
+
+/* n integers of any integer dtype as int64; a value too large becomes INT64_MAX. */
+void h5calib_to_int64(const void *data, h5calib_dtype dtype, size_t n, int64_t *out);
 
 /* CRC-32 (IEEE 802.3, the zlib one) of n bytes, continued from `crc` (start with 0). */
 uint32_t h5calib_crc32(uint32_t crc, const void *data, size_t n);

@@ -79,7 +79,8 @@ enum { /* flags of a constant */
     H5CALIB_CONSTANT_OPTIONAL = 1, /* may be left out */
     H5CALIB_CONSTANT_PER_CELL = 2, /* may have a cell axis */
     H5CALIB_CONSTANT_DIVISOR = 4,  /* zero makes the pixel unusable */
-    H5CALIB_CONSTANT_MASK = 8      /* integers; selected bits set = pixel unusable */
+    H5CALIB_CONSTANT_MASK = 8,     /* integers; selected bits set = pixel unusable */
+    H5CALIB_CONSTANT_COMPARED = 16 /* only compared with: NaN is never exceeded, not unusable */
 };
 
 typedef struct h5calib_constant_spec {
@@ -90,6 +91,8 @@ typedef struct h5calib_constant_spec {
     const char *meaning; /* one line with the unit */
 } h5calib_constant_spec;
 
+/* NaN is allowed where it is the default. A parameter with two finite ends takes
+ * whole numbers only. */
 typedef struct h5calib_parameter_spec {
     const char *name;
     double default_value; /* what holds where the parameter is not given */

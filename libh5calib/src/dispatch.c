@@ -1,0 +1,127 @@
+/* dispatch.c - which CPU variant runs, and running it. */
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "internal.h"
+
+#ifdef H5CALIB_X86
+#include <cpuid.h>
+#endif
+
+static const char *const names[] = {
+    [H5CALIB_PORTABLE] = "portable",
+#ifdef H5CALIB_X86
+    [H5CALIB_AVX2] = "avx2",
+    [H5CALIB_AVX512] = "avx512",
+#endif
+#ifdef H5CALIB_NEON
+    [H5CALIB_NEON64] = "neon",
+#endif
+};
+
+H5CALIB_THREAD_LOCAL const char *h5calib_kernel_ran = "";
+
+/* A variant, H5CALIB_VARIANTS for a wrong name in H5CALIB_CPU, or not looked at yet. */
+#define NOT_YET (-1)
+static atomic_int in_use = NOT_YET;
+
+static bool cpu_has(int variant)
+{
+#ifdef H5CALIB_X86
+    __builtin_cpu_init(); /* looks at XCR0 too: the system must save the registers */
+    unsigned a, b, c = 0, d;
+    const bool f16c = __get_cpuid(1, &a, &b, &c, &d) && (c & bit_F16C);
+    const bool avx2 = __builtin_cpu_supports("avx2") && f16c;
+    if (variant == H5CALIB_AVX2)
+        return avx2;
+    if (variant == H5CALIB_AVX512)
+        return avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+               __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq");
+#endif
+    return variant < H5CALIB_VARIANTS;
+}
+
+static int variant_named(const char *name)
+{
+    for (int v = 0; v < H5CALIB_VARIANTS; v++)
+        if (strcmp(name, names[v]) == 0 && cpu_has(v))
+            return v;
+    return H5CALIB_VARIANTS;
+}
+
+static int choose(void)
+{
+    const char *wanted = getenv("H5CALIB_CPU");
+    if (wanted && *wanted)
+        return variant_named(wanted);
+    int v = H5CALIB_VARIANTS - 1;
+    while (!cpu_has(v))
+        v--;
+    return v;
+}
+
+enum h5calib_variant h5calib_variant_in_use(void)
+{
+    int v = atomic_load_explicit(&in_use, memory_order_relaxed);
+    if (v == NOT_YET) {
+        int chosen = choose();
+        /* unless h5calib_set_cpu_variant was quicker */
+        v = atomic_compare_exchange_strong(&in_use, &v, chosen) ? chosen : v;
+    }
+    return (enum h5calib_variant)v;
+}
+
+h5calib_status h5calib_check_variant(char *message, size_t message_size)
+{
+    char list[64] = "";
+    if (h5calib_variant_in_use() < H5CALIB_VARIANTS)
+        return H5CALIB_OK;
+    for (size_t i = 0; h5calib_cpu_variant_at(i); i++) {
+        const size_t used = strlen(list);
+        snprintf(list + used, sizeof list - used, "%s%s", i ? ", " : "", h5calib_cpu_variant_at(i));
+    }
+    const char *wanted = getenv("H5CALIB_CPU");
+    h5calib_say(message, message_size, "H5CALIB_CPU is '%s'; this build on this CPU has %s",
+                wanted ? wanted : "", list);
+    return H5CALIB_E_ARGUMENT;
+}
+
+const char *h5calib_cpu_variant(void)
+{
+    const enum h5calib_variant v = h5calib_variant_in_use();
+    return v < H5CALIB_VARIANTS ? names[v] : "";
+}
+
+const char *h5calib_cpu_variant_at(size_t index)
+{
+    for (int v = 0; v < H5CALIB_VARIANTS; v++)
+        if (cpu_has(v) && index-- == 0)
+            return names[v];
+    return NULL;
+}
+
+const char *h5calib_last_kernel(void)
+{
+    return h5calib_kernel_ran;
+}
+
+h5calib_status h5calib_set_cpu_variant(const char *name)
+{
+    const int v = name ? variant_named(name) : H5CALIB_VARIANTS;
+    if (v == H5CALIB_VARIANTS)
+        return H5CALIB_E_ARGUMENT;
+    atomic_store(&in_use, v);
+    return H5CALIB_OK;
+}
+
+h5calib_status h5calib_calibrate_run(const h5calib_calibrator *calibrator, const h5calib_cell *cell,
+                                     const h5calib_run *run)
+{
+    const enum h5calib_variant v = h5calib_variant_in_use();
+    if (v >= H5CALIB_VARIANTS)
+        return H5CALIB_E_ARGUMENT;
+    calibrator->algorithm->kernels[v][h5calib_computed_in_double(run->out_dtype)](calibrator, cell, run);
+    return H5CALIB_OK;
+}

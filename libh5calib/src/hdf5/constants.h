@@ -1,0 +1,21 @@
+/*
+ * constants.h - prepared constants, cell by cell, in a bounded cache.
+ *
+ * Only the memory cells a read needs are loaded. The cache belongs to a
+ * binding and is bounded in bytes (H5CALIB_CACHE_BYTES, 1 GiB by default); the
+ * cells used longest ago go first, and none while a chunk is computed.
+ */
+#ifndef H5CALIB_CONSTANTS_H
+#define H5CALIB_CONSTANTS_H
+
+#include "calibrated.h"
+
+/* The constants of one cell, loaded if need be. */
+const h5calib_cell *h5calib_constants_get(binding *b, calibrated *c, uint32_t cell, char *message,
+                                          size_t message_size);
+/* Bring the cache back to its bound: between chunks. */
+void h5calib_constants_trim(binding *b);
+/* Drop all cells of a dataset. */
+void h5calib_constants_forget(binding *b, calibrated *c);
+
+#endif

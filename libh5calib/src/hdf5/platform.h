@@ -1,0 +1,95 @@
+/*
+ * platform.h - the few things the operating systems name differently.
+ */
+#ifndef H5CALIB_PLATFORM_H
+#define H5CALIB_PLATFORM_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#if defined(_WIN32)
+#define WIN32_LEAN_AND_MEAN
+#include <windows.h>
+typedef CRITICAL_SECTION h5calib_mutex;
+#define H5CALIB_THREAD_LOCAL __declspec(thread)
+#if defined(_MSC_VER)
+#include <intrin.h>
+#define H5CALIB_RETURN_ADDRESS() _ReturnAddress()
+#else
+#define H5CALIB_RETURN_ADDRESS() __builtin_return_address(0)
+#endif
+#else
+#include <pthread.h>
+typedef pthread_mutex_t h5calib_mutex;
+#define H5CALIB_THREAD_LOCAL _Thread_local
+#define H5CALIB_RETURN_ADDRESS() __builtin_return_address(0)
+#endif
+
+/* Recursive locks. */
+void h5calib_mutex_init(h5calib_mutex *mutex);
+void h5calib_mutex_lock(h5calib_mutex *mutex);
+void h5calib_mutex_unlock(h5calib_mutex *mutex);
+
+/* The lock that guards the list of bindings; ready from the start, and ready
+ * again in the child after a fork. */
+void h5calib_global_lock(void);
+void h5calib_global_unlock(void);
+/* In the child after fork(), `function` runs before anything else does. */
+void h5calib_at_fork(void (*function)(void));
+
+/* The loaded module (executable or shared library) that holds an address. */
+typedef struct h5calib_module {
+    void *handle; /* for h5calib_symbol, after h5calib_module_keep */
+    void *base;
+    char path[1024];
+} h5calib_module;
+bool h5calib_module_of(const void *address, h5calib_module *out);
+/* Keep it loaded from now on. */
+bool h5calib_module_keep(h5calib_module *module);
+/* A function this very module defines; NULL where it only passes on another's. */
+void *h5calib_symbol(const h5calib_module *module, const char *name);
+/* A private copy of a loaded libhdf5 with state of its own, or of any other
+ * module that defines `name`; false if no module does, or it cannot be copied. */
+bool h5calib_module_copy(const char *name, h5calib_module *out, char *message, size_t size);
+
+/* What a file is and when it changed last. Two equal stamps: the same content,
+ * as far as the file system tells. */
+typedef struct h5calib_stamp {
+    uint64_t device, inode, size;
+    int64_t modified, changed; /* nanoseconds */
+} h5calib_stamp;
+bool h5calib_stamp_fd(int fd, h5calib_stamp *out);
+bool h5calib_stamp_path(const char *path, h5calib_stamp *out);
+bool h5calib_same_file(const h5calib_stamp *a, const h5calib_stamp *b);
+bool h5calib_stamp_equal(const h5calib_stamp *a, const h5calib_stamp *b);
+/* Now, on the clock the file system uses, in nanoseconds. */
+int64_t h5calib_file_clock(void);
+
+/* Open for reading; the descriptor is not inherited. -1 on failure. */
+int h5calib_open(const char *path);
+void h5calib_close(int fd);
+/* Read exactly n bytes at an offset; false if the file is shorter or fails. */
+bool h5calib_pread(int fd, void *buffer, size_t n, uint64_t offset);
+
+/* The regular files this process has open. */
+typedef struct h5calib_open_file {
+    int fd;        /* -1 where it is only known by its path */
+    bool writable; /* by some descriptor of this process */
+    bool flushed;  /* and the library that writes it has written everything out */
+    h5calib_stamp stamp;
+} h5calib_open_file;
+/* Fills *out (grown with realloc, kept by the caller between calls) and returns
+ * how many; -1 where the system has no such list. */
+long h5calib_open_files(h5calib_open_file **out, size_t *capacity);
+/* Path of an open descriptor, as of now. A name that opens the very file. */
+bool h5calib_fd_path(int fd, const h5calib_stamp *stamp, char *out, size_t size);
+
+/* Take links and dots out of a path in place; left as it is if there is no such file. */
+void h5calib_canonical_path(char *path, size_t size);
+
+/* A private, writable-in-memory image of an open file; NULL on failure. */
+void *h5calib_map_private(int fd, size_t size);
+void h5calib_unmap(void *image, size_t size);
+
+#endif

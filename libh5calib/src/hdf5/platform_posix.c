@@ -1,0 +1,336 @@
+/*
+ * platform_posix.c - Linux and macOS.
+ */
+#if !defined(_WIN32)
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE /* dladdr, dl_iterate_phdr, memfd_create */
+#endif
+#include "platform.h"
+
+#include <dirent.h>
+#include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+#if defined(__linux__)
+#include <link.h>
+#include <sys/sendfile.h>
+#endif
+
+#include "../core.h"
+
+/* ---- locks ---------------------------------------------------------------- */
+
+void h5calib_mutex_init(h5calib_mutex *mutex)
+{
+    pthread_mutexattr_t attributes;
+    pthread_mutexattr_init(&attributes);
+    pthread_mutexattr_settype(&attributes, PTHREAD_MUTEX_RECURSIVE);
+    pthread_mutex_init(mutex, &attributes);
+    pthread_mutexattr_destroy(&attributes);
+}
+
+void h5calib_mutex_lock(h5calib_mutex *mutex) { pthread_mutex_lock(mutex); }
+void h5calib_mutex_unlock(h5calib_mutex *mutex) { pthread_mutex_unlock(mutex); }
+
+static pthread_mutex_t global = PTHREAD_MUTEX_INITIALIZER;
+
+void h5calib_global_lock(void) { pthread_mutex_lock(&global); }
+void h5calib_global_unlock(void) { pthread_mutex_unlock(&global); }
+
+static void (*in_child)(void);
+
+static void child_after_fork(void)
+{
+    static const pthread_mutex_t fresh = PTHREAD_MUTEX_INITIALIZER;
+    memcpy(&global, &fresh, sizeof global); /* another thread may have held it */
+    if (in_child)
+        in_child();
+}
+
+void h5calib_at_fork(void (*function)(void))
+{
+    if (!in_child)
+        pthread_atfork(NULL, NULL, child_after_fork);
+    in_child = function;
+}
+
+/* ---- modules --------------------------------------------------------------- */
+
+bool h5calib_module_of(const void *address, h5calib_module *out)
+{
+    Dl_info info;
+    if (!dladdr((void *)(uintptr_t)address, &info) || !info.dli_fname)
+        return false;
+    out->base = info.dli_fbase;
+    snprintf(out->path, sizeof out->path, "%s", info.dli_fname);
+    out->handle = NULL;
+    return true;
+}
+
+bool h5calib_module_keep(h5calib_module *module)
+{
+    module->handle = dlopen(module->path, RTLD_LAZY | RTLD_NOLOAD);
+    if (!module->handle) /* the executable is found under no name */
+        module->handle = dlopen(NULL, RTLD_LAZY);
+    return module->handle != NULL;
+}
+
+void *h5calib_symbol(const h5calib_module *module, const char *name)
+{
+    Dl_info info;
+    void *symbol = dlsym(module->handle, name);
+    if (!symbol || !dladdr(symbol, &info) || info.dli_fbase != module->base)
+        return NULL;
+    return symbol;
+}
+
+#if defined(__linux__)
+
+struct search {
+    const char *name;
+    h5calib_module found;
+};
+
+static int offers(struct dl_phdr_info *info, size_t size, void *data)
+{
+    (void)size;
+    struct search *search = data;
+    if (!info->dlpi_name || !info->dlpi_name[0])
+        return 0;
+    void *handle = dlopen(info->dlpi_name, RTLD_LAZY | RTLD_NOLOAD);
+    if (!handle)
+        return 0;
+    Dl_info where;
+    void *symbol = dlsym(handle, search->name);
+    if (symbol && dladdr(symbol, &where) && where.dli_fbase == (void *)info->dlpi_addr) {
+        search->found.handle = handle;
+        snprintf(search->found.path, sizeof search->found.path, "%s", info->dlpi_name);
+        return 1;
+    }
+    dlclose(handle);
+    return 0;
+}
+
+/* The copy lives in a file without a name: another inode, so the loader takes
+ * it for another library and gives it globals of its own. */
+static void *load_copy(const char *path)
+{
+    int source = open(path, O_RDONLY | O_CLOEXEC);
+    if (source < 0)
+        return NULL;
+    int copy = memfd_create("libhdf5-for-h5calib", MFD_CLOEXEC);
+    struct stat status;
+    void *handle = NULL;
+    if (copy >= 0 && fstat(source, &status) == 0) {
+        off_t done = 0;
+        while (done < status.st_size &&
+               sendfile(copy, source, &done, (size_t)(status.st_size - done)) > 0)
+            ;
+        char name[64];
+        snprintf(name, sizeof name, "/proc/self/fd/%d", copy);
+        if (done == status.st_size)
+            handle = dlopen(name, RTLD_NOW | RTLD_LOCAL | RTLD_DEEPBIND);
+    }
+    close(source);
+    if (copy >= 0)
+        close(copy);
+    return handle;
+}
+
+bool h5calib_module_copy(const char *name, h5calib_module *out, char *message, size_t size)
+{
+    struct search search = {.name = name};
+    if (!dl_iterate_phdr(offers, &search)) {
+        h5calib_say(message, size,
+                    "the program's HDF5 library hides its functions and no other HDF5 library is "
+                    "loaded: import h5py in the same process, or use a program that is linked to "
+                    "a shared libhdf5");
+        return false;
+    }
+    out->handle = load_copy(search.found.path);
+    dlclose(search.found.handle);
+    if (!out->handle) {
+        h5calib_say(message, size,
+                    "the program's HDF5 library hides its functions, and %s could not be loaded "
+                    "a second time to serve it",
+                    search.found.path);
+        return false;
+    }
+    Dl_info where;
+    void *symbol = dlsym(out->handle, name);
+    out->base = symbol && dladdr(symbol, &where) ? where.dli_fbase : NULL;
+    memcpy(out->path, search.found.path, sizeof out->path);
+    return out->base != NULL;
+}
+
+#else
+
+bool h5calib_module_copy(const char *name, h5calib_module *out, char *message, size_t size)
+{
+    (void)name;
+    (void)out;
+    h5calib_say(message, size,
+                "the program's HDF5 library hides its functions, so the calibration cannot find "
+                "the raw data through it: use a program linked to a shared libhdf5");
+    return false;
+}
+
+#endif
+
+/* ---- files ------------------------------------------------------------------ */
+
+static void take_stamp(const struct stat *status, h5calib_stamp *out)
+{
+    out->device = (uint64_t)status->st_dev;
+    out->inode = (uint64_t)status->st_ino;
+    out->size = (uint64_t)status->st_size;
+#if defined(__APPLE__)
+    out->modified = status->st_mtimespec.tv_sec * 1000000000LL + status->st_mtimespec.tv_nsec;
+    out->changed = status->st_ctimespec.tv_sec * 1000000000LL + status->st_ctimespec.tv_nsec;
+#else
+    out->modified = status->st_mtim.tv_sec * 1000000000LL + status->st_mtim.tv_nsec;
+    out->changed = status->st_ctim.tv_sec * 1000000000LL + status->st_ctim.tv_nsec;
+#endif
+}
+
+bool h5calib_stamp_fd(int fd, h5calib_stamp *out)
+{
+    struct stat status;
+    if (fstat(fd, &status) != 0)
+        return false;
+    take_stamp(&status, out);
+    return S_ISREG(status.st_mode);
+}
+
+bool h5calib_stamp_path(const char *path, h5calib_stamp *out)
+{
+    struct stat status;
+    if (stat(path, &status) != 0)
+        return false;
+    take_stamp(&status, out);
+    return S_ISREG(status.st_mode);
+}
+
+int64_t h5calib_file_clock(void)
+{
+    struct timespec now;
+#if defined(CLOCK_REALTIME_COARSE)
+    clock_gettime(CLOCK_REALTIME_COARSE, &now);
+#else
+    clock_gettime(CLOCK_REALTIME, &now);
+#endif
+    return now.tv_sec * 1000000000LL + now.tv_nsec;
+}
+
+int h5calib_open(const char *path) { return open(path, O_RDONLY | O_CLOEXEC); }
+
+void h5calib_close(int fd)
+{
+    if (fd >= 0)
+        close(fd);
+}
+
+bool h5calib_pread(int fd, void *buffer, size_t n, uint64_t offset)
+{
+    char *at = buffer;
+    while (n > 0) {
+        ssize_t got = pread(fd, at, n, (off_t)offset);
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got <= 0)
+            return false;
+        at += got;
+        offset += (uint64_t)got;
+        n -= (size_t)got;
+    }
+    return true;
+}
+
+#if defined(__linux__)
+#define FD_FOLDER "/proc/self/fd"
+#else
+#define FD_FOLDER "/dev/fd"
+#endif
+
+long h5calib_open_files(h5calib_open_file **out, size_t *capacity)
+{
+    DIR *folder = opendir(FD_FOLDER);
+    if (!folder)
+        return -1;
+    long n = 0;
+    struct dirent *entry;
+    while ((entry = readdir(folder)) != NULL) {
+        char *end;
+        long fd = strtol(entry->d_name, &end, 10);
+        h5calib_stamp stamp;
+        if (*end || end == entry->d_name || fd == dirfd(folder) || !h5calib_stamp_fd((int)fd, &stamp))
+            continue;
+        int flags = fcntl((int)fd, F_GETFL);
+        if (flags < 0)
+            continue;
+        if ((size_t)n == *capacity) {
+            size_t more = *capacity ? 2 * *capacity : 32;
+            h5calib_open_file *grown = realloc(*out, more * sizeof **out);
+            if (!grown) {
+                closedir(folder);
+                return -1;
+            }
+            *out = grown;
+            *capacity = more;
+        }
+        (*out)[n++] =
+            (h5calib_open_file){(int)fd, (flags & O_ACCMODE) != O_RDONLY, false, stamp};
+    }
+    closedir(folder);
+    return n;
+}
+
+bool h5calib_fd_path(int fd, const h5calib_stamp *stamp, char *out, size_t size)
+{
+    h5calib_stamp found;
+    char name[64];
+    snprintf(name, sizeof name, FD_FOLDER "/%d", fd);
+#if defined(__APPLE__)
+    char path[PATH_MAX];
+    if (size >= sizeof path && fcntl(fd, F_GETPATH, path) == 0) {
+        snprintf(out, size, "%s", path);
+        if (h5calib_stamp_path(out, &found) && h5calib_same_file(&found, stamp))
+            return true;
+    }
+#else
+    ssize_t n = readlink(name, out, size - 1);
+    if (n > 0) {
+        out[n] = 0;
+        if (h5calib_stamp_path(out, &found) && h5calib_same_file(&found, stamp))
+            return true;
+    }
+#endif
+    /* renamed away or deleted: the descriptor still names the inode */
+    snprintf(out, size, "%s", name);
+    return h5calib_stamp_path(out, &found) && h5calib_same_file(&found, stamp);
+}
+
+void h5calib_canonical_path(char *path, size_t size)
+{
+    char *real = realpath(path, NULL);
+    if (real && strlen(real) < size)
+        memcpy(path, real, strlen(real) + 1);
+    free(real);
+}
+
+void *h5calib_map_private(int fd, size_t size)
+{
+    void *image = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_NORESERVE, fd, 0);
+    return image == MAP_FAILED ? NULL : image;
+}
+
+void h5calib_unmap(void *image, size_t size) { munmap(image, size); }
+#endif

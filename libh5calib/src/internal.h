@@ -1,0 +1,136 @@
+/*
+ * internal.h - the structures of the core.
+ *
+ *   algorithm   the public description and its kernels; one per detector file
+ *   calibrator  an algorithm with checked parameters (core.h)
+ *   plane       one constant at one gain stage, contiguous, in the dtype the
+ *               user stored; unusable pixels are NaN
+ *   cell        the planes of one memory cell (core.h)
+ *   variant     the code for one kind of CPU
+ */
+#ifndef H5CALIB_INTERNAL_H
+#define H5CALIB_INTERNAL_H
+
+#include <stdbool.h>
+
+#include "core.h"
+
+#define H5CALIB_MAX_PARAMETERS 24
+#define H5CALIB_MAX_PLANES 8
+/* Kernels work on tiles of this many pixels, small enough for the L1 cache. */
+#define H5CALIB_TILE 256
+/* Gain stages are looked for in blocks of this many pixels: 64 bytes of
+ * float16, the least that memory hands over. */
+#define H5CALIB_BLOCK 32
+
+#if defined(__GNUC__) && defined(__x86_64__)
+#define H5CALIB_X86 1
+#elif defined(__GNUC__) && defined(__aarch64__)
+#define H5CALIB_NEON 1
+#endif
+
+#ifdef _MSC_VER
+#define H5CALIB_THREAD_LOCAL __declspec(thread)
+#define H5CALIB_INLINE static __forceinline
+#define H5CALIB_NOINLINE __declspec(noinline)
+#else
+#define H5CALIB_THREAD_LOCAL _Thread_local
+#define H5CALIB_INLINE static inline __attribute__((always_inline))
+#define H5CALIB_NOINLINE __attribute__((noinline))
+#endif
+
+typedef struct h5calib_plane {
+    void *data; /* NULL: this constant is not given */
+    h5calib_dtype dtype;
+    bool uniform; /* one value for all pixels, stored H5CALIB_TILE times */
+} h5calib_plane;
+
+enum h5calib_variant {
+    H5CALIB_PORTABLE,
+#ifdef H5CALIB_X86
+    H5CALIB_AVX2,
+    H5CALIB_AVX512,
+#endif
+#ifdef H5CALIB_NEON
+    H5CALIB_NEON64,
+#endif
+    H5CALIB_VARIANTS
+};
+
+typedef void h5calib_kernel(const h5calib_calibrator *calibrator, const h5calib_cell *cell,
+                            const h5calib_run *run);
+
+typedef struct h5calib_algorithm_entry {
+    h5calib_algorithm public;
+    /* Checks what the tables cannot say and chooses planes; NULL: nothing to do. */
+    h5calib_status (*setup)(h5calib_calibrator *calibrator, const unsigned *stages, char *message,
+                            size_t message_size);
+    unsigned mask_into; /* the constant that becomes NaN where a mask says so */
+    h5calib_kernel *kernels[H5CALIB_VARIANTS][2]; /* float, double */
+} h5calib_algorithm_entry;
+
+struct h5calib_calibrator {
+    const h5calib_algorithm_entry *algorithm;
+    size_t ny, nx;
+    double parameters[H5CALIB_MAX_PARAMETERS];
+    bool rounding; /* results are whole numbers, half to even */
+    struct {
+        unsigned planes;                         /* 0: not given, or not needed */
+        unsigned char stage[H5CALIB_MAX_PLANES]; /* what each plane is a copy of */
+        bool divisor;                            /* zero makes a pixel unusable */
+        bool reciprocal;                         /* the planes hold float32(1 / value) */
+    } constants[H5CALIB_MAX_CONSTANTS];
+};
+
+struct h5calib_cell {
+    size_t bytes;
+    h5calib_plane planes[H5CALIB_MAX_CONSTANTS][H5CALIB_MAX_PLANES];
+};
+
+/* Every algorithm but the legacy ones has these parameters first. */
+enum { H5CALIB_MASKED_VALUE, H5CALIB_BAD_CELL, H5CALIB_MASK_BITS, H5CALIB_COMMON_PARAMETERS };
+#define H5CALIB_COMMON_PARAMETER_SPECS                                                             \
+    {"masked_value", NAN, -INFINITY, INFINITY,                                                     \
+     "what an unusable pixel holds; NaN in integers: the least signed, the greatest unsigned"},    \
+        {"bad_cell", 0, 0, 1, "a cell id outside the constants: 0 error, 1 nan"},                  \
+    {                                                                                              \
+        "mask_bits", 4294967295.0, 0, 4294967295.0,                                                \
+            "bits of a mask that make a pixel unusable; all 32: any bit does"                      \
+    }
+
+/* Where spec tables are written: a table and its length. */
+#define H5CALIB_TABLE(table) sizeof(table) / sizeof((table)[0]), table
+
+/* Use `planes` planes of constant k, copies of the stages that `stage` lists. */
+void h5calib_choose_planes(h5calib_calibrator *calibrator, unsigned k, unsigned planes,
+                           const unsigned char *stage);
+
+/* The algorithms, each defined in its kernel file. */
+extern const h5calib_algorithm_entry *const h5calib_algorithms[];
+
+/* masked_value as an element of that dtype holds it. */
+double h5calib_masked_value(const h5calib_calibrator *calibrator, h5calib_dtype dtype);
+
+/* The variant in use; H5CALIB_VARIANTS where H5CALIB_CPU names none. */
+enum h5calib_variant h5calib_variant_in_use(void);
+/* Says which names there are, where H5CALIB_CPU is not one of them. */
+h5calib_status h5calib_check_variant(char *message, size_t message_size);
+/* Every kernel writes its name here. */
+extern H5CALIB_THREAD_LOCAL const char *h5calib_kernel_ran;
+
+/* Memory aligned to a cache line, NULL if there is none. */
+void *h5calib_allocate(size_t bytes);
+void h5calib_release(void *memory);
+
+static inline bool h5calib_is_float(h5calib_dtype dtype)
+{
+    return dtype >= H5CALIB_F16 && dtype <= H5CALIB_F64;
+}
+
+/* Integers of 8 and 16 bits are computed in float, all wider types in double. */
+static inline bool h5calib_computed_in_double(h5calib_dtype out)
+{
+    return out == H5CALIB_F64 || (out >= H5CALIB_I32 && out <= H5CALIB_U64);
+}
+
+#endif

@@ -1,0 +1,133 @@
+/*
+ * jungfrau.c - JUNGFRAU (PSI): 14 bits of ADC, 2 bits of gain code.
+ *
+ * Codes: 0 high gain, 1 medium, 3 low; 2 does not occur in good data and tools
+ * disagree about it, hence the parameter invalid_gain.
+ */
+#ifdef REAL
+
+H5CALIB_INLINE TARGET void FN(jungfrau_tile)(const h5calib_calibrator *c, const h5calib_cell *cell,
+                                             const h5calib_run *run, size_t i, size_t n)
+{
+    const uint16_t *raw = (const uint16_t *)run->raw[0] + i;
+    const REAL energy = (REAL)c->parameters[PHOTON_ENERGY];
+    const INT invalid = INVALID | (c->parameters[INVALID_GAIN] == INVALID_IS_G2 ? H5CALIB_LOW : H5CALIB_HIGH);
+    REAL adc[H5CALIB_TILE], pedestals[H5CALIB_TILE], gains[H5CALIB_TILE];
+    FN(stages) stages;
+
+    EACH(j, n) {
+        const INT code = raw[j] >> 14;
+        adc[j] = (REAL)(raw[j] & 0x3fff);
+        stages.of[j] = code == 0   ? H5CALIB_HIGH
+                       : code == 1 ? H5CALIB_MEDIUM
+                       : code == 3 ? H5CALIB_LOW
+                                   : invalid;
+    }
+    if (c->parameters[SATURATED]) {
+        const uint16_t full = c->parameters[HIGH_GAIN] ? 0x3fff : 0xc000;
+        EACH(j, n)
+            stages.of[j] |= raw[j] == full ? FULL : 0;
+    }
+    FN(stages_summary)(&stages, n);
+
+    const REAL *pedestal = FN(staged_plane)(cell->planes[PEDESTAL], &stages, run->first + i, n, pedestals);
+    const REAL *gain = FN(staged_plane)(cell->planes[GAIN], &stages, run->first + i, n, gains);
+    REAL *value = FN(output)(run, i, adc);
+    if (c->parameters[MULTIPLY]) {
+        EACH(j, n)
+            value[j] = (adc[j] - pedestal[j]) * gain[j];
+    } else {
+        EACH(j, n)
+            value[j] = (adc[j] - pedestal[j]) / gain[j];
+    }
+    if (energy == energy) {
+        EACH(j, n)
+            value[j] /= energy;
+    }
+    if ((stages.in_tile & INVALID) && c->parameters[INVALID_GAIN] != INVALID_IS_G2 &&
+        c->parameters[INVALID_GAIN] != INVALID_IS_G0)
+        FN(replace)(value, &stages, INVALID, (REAL)invalid_values[(int)c->parameters[INVALID_GAIN]], n);
+    if (stages.in_tile & FULL)
+        FN(replace)(value, &stages, FULL, (REAL)c->parameters[SATURATION_VALUE], n);
+    FN(finish)(c, run, i, n, value);
+}
+H5CALIB_KERNEL(jungfrau)
+
+#else
+
+#include <float.h>
+#include <math.h>
+
+#include "internal.h"
+
+enum { PEDESTAL, GAIN, PIXEL_MASK };
+enum {
+    PHOTON_ENERGY = H5CALIB_COMMON_PARAMETERS,
+    INVALID_GAIN,
+    MULTIPLY,
+    HIGH_GAIN,
+    SATURATED,
+    SATURATION_VALUE,
+    ROUNDING
+};
+enum { INVALID_IS_G2 = 1, INVALID_IS_G0 = 2 };
+enum { INVALID = 8, FULL = 16 }; /* further bits of a pixel's stage */
+static const double invalid_values[] = {NAN, 0, 0, 0, INT16_MIN};
+
+#define TEMPLATE "kernels/jungfrau.c"
+#include "variants.h"
+
+static h5calib_status setup(h5calib_calibrator *c, const unsigned *stages, char *message,
+                            size_t message_size)
+{
+    static const unsigned char normal[] = {0, 1, 2}, high[] = {3, 1, 2}, all_high[] = {3, 4, 5};
+    for (unsigned k = PEDESTAL; k <= GAIN; k++) {
+        const char *name = c->algorithm->public.constants[k].name;
+        if (stages[k] == 5) {
+            h5calib_say(message, message_size,
+                        "jungfrau: %s has 5 gain maps; there are 3 (G0, G1, G2), 4 (HG0 as well) "
+                        "or 6 (HG1 and HG2 as well)",
+                        name);
+            return H5CALIB_E_CONSTANT;
+        }
+        if (c->parameters[HIGH_GAIN] && stages[k] < 4) {
+            h5calib_say(message, message_size,
+                        "jungfrau: high_gain needs 4 or 6 gain maps, the 4th of them HG0; %s has %u",
+                        name, stages[k]);
+            return H5CALIB_E_CONSTANT;
+        }
+        h5calib_choose_planes(c, k, 3,
+                              !c->parameters[HIGH_GAIN] ? normal : stages[k] == 6 ? all_high : high);
+    }
+    c->constants[GAIN].reciprocal = c->parameters[MULTIPLY] != 0;
+    return H5CALIB_OK;
+}
+
+static const h5calib_constant_spec constants[] = {
+    {"pedestal", 3, 6, H5CALIB_CONSTANT_PER_CELL, "G0, G1, G2 [, HG0 [, HG1, HG2]] in ADU"},
+    {"gain", 3, 6, H5CALIB_CONSTANT_PER_CELL | H5CALIB_CONSTANT_DIVISOR,
+     "G0, G1, G2 [, HG0 [, HG1, HG2]] in ADU per keV (or per photon)"},
+    {"pixel_mask", 1, 1, H5CALIB_CONSTANT_OPTIONAL | H5CALIB_CONSTANT_MASK, "0 good"},
+};
+
+static const h5calib_parameter_spec parameters[] = {
+    H5CALIB_COMMON_PARAMETER_SPECS,
+    {"photon_energy", NAN, FLT_MIN, INFINITY, "keV; the value is divided by it; NaN: it is not"},
+    {"invalid_gain", 0, 0, 4, "gain code 2: 0 nan, 1 g2, 2 g0, 3 zero, 4 int16_min"},
+    {"multiply", 0, 0, 1, "0 divide by the gain, 1 multiply by float32(1 / gain)"},
+    {"high_gain", 0, 0, 1, "code 0 takes: 0 G0, 1 HG0 (then codes 1 and 3 HG1 and HG2, if given)"},
+    {"saturated", 0, 0, 1,
+     "raw 0xc000 (0x3fff with high_gain): 0 compute, 1 saturation_value"},
+    {"saturation_value", NAN, -INFINITY, INFINITY, "value of saturated pixels; NaN: as masked"},
+    {"rounding", 0, 0, 1, "0 none, 1 half_even; integer output needs 1"},
+};
+
+const h5calib_algorithm_entry h5calib_jungfrau = {
+    {0x00030001, "jungfrau", "((raw & 0x3fff) - pedestal[g]) / gain[g] [/ photon_energy]",
+     H5CALIB_RAW_U16, H5CALIB_RAW_ONE, H5CALIB_TABLE(constants), H5CALIB_TABLE(parameters)},
+    setup,
+    PEDESTAL,
+    H5CALIB_KERNELS(jungfrau),
+};
+
+#endif

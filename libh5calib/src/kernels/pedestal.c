@@ -1,0 +1,86 @@
+/*
+ * pedestal.c - raw minus pedestal: pedestal, cell_pedestal and the first
+ * h5calib's pedestal_v1 and AGIPD_v1.
+ */
+#ifdef REAL
+
+H5CALIB_INLINE TARGET REAL *FN(subtract)(const h5calib_cell *cell, const h5calib_run *run, size_t i,
+                                         size_t n, REAL *scratch)
+{
+    REAL raws[H5CALIB_TILE], pedestals[H5CALIB_TILE];
+    const h5calib_plane raw = {(char *)run->raw[0], run->raw_dtype, false};
+    const REAL *from = FN(plane)(&raw, i, n, raws);
+    const REAL *pedestal = FN(plane)(&cell->planes[0][0], run->first + i, n, pedestals);
+    REAL *value = FN(output)(run, i, scratch);
+    EACH(j, n)
+        value[j] = from[j] - pedestal[j];
+    return value;
+}
+
+H5CALIB_INLINE TARGET void FN(pedestal_tile)(const h5calib_calibrator *c, const h5calib_cell *cell,
+                                             const h5calib_run *run, size_t i, size_t n)
+{
+    REAL scratch[H5CALIB_TILE];
+    FN(finish)(c, run, i, n, FN(subtract)(cell, run, i, n, scratch));
+}
+H5CALIB_KERNEL(pedestal)
+
+/* The first h5calib had plain arithmetic and floating-point output only. */
+H5CALIB_INLINE TARGET void FN(pedestal_v1_tile)(const h5calib_calibrator *c, const h5calib_cell *cell,
+                                                const h5calib_run *run, size_t i, size_t n)
+{
+    (void)c;
+    FN(subtract)(cell, run, i, n, NULL);
+}
+H5CALIB_KERNEL(pedestal_v1)
+
+#else
+
+#include <math.h>
+
+#include "internal.h"
+
+#define TEMPLATE "kernels/pedestal.c"
+#include "variants.h"
+
+#define MEANING "pedestal (dark) in ADU"
+
+static const h5calib_constant_spec frame[] = {
+    {"pedestal", 1, 1, 0, MEANING},
+    {"pixel_mask", 1, 1, H5CALIB_CONSTANT_OPTIONAL | H5CALIB_CONSTANT_MASK, "0 good"},
+};
+static const h5calib_constant_spec cells[] = {
+    {"pedestal", 1, 1, H5CALIB_CONSTANT_PER_CELL, MEANING},
+    {"pixel_mask", 1, 1,
+     H5CALIB_CONSTANT_OPTIONAL | H5CALIB_CONSTANT_PER_CELL | H5CALIB_CONSTANT_MASK, "0 good"},
+};
+static const h5calib_parameter_spec parameters[] = {H5CALIB_COMMON_PARAMETER_SPECS};
+
+const h5calib_algorithm_entry h5calib_pedestal_v1 = {
+    {0x00010001, "pedestal_v1", "raw - pedestal", H5CALIB_LEGACY, H5CALIB_RAW_ONE, 1, frame, 0, NULL},
+    NULL,
+    0,
+    H5CALIB_KERNELS(pedestal_v1),
+};
+const h5calib_algorithm_entry h5calib_agipd_v1 = {
+    {0x00020001, "AGIPD_v1", "raw - pedestal[cell]", H5CALIB_LEGACY, H5CALIB_RAW_ONE, 1, cells, 0, NULL},
+    NULL,
+    0,
+    H5CALIB_KERNELS(pedestal_v1),
+};
+const h5calib_algorithm_entry h5calib_pedestal = {
+    {0x00040001, "pedestal", "raw - pedestal", 0, H5CALIB_RAW_ONE, H5CALIB_TABLE(frame),
+     H5CALIB_TABLE(parameters)},
+    NULL,
+    0,
+    H5CALIB_KERNELS(pedestal),
+};
+const h5calib_algorithm_entry h5calib_cell_pedestal = {
+    {0x00050001, "cell_pedestal", "raw - pedestal[cell]", 0, H5CALIB_RAW_ONE, H5CALIB_TABLE(cells),
+     H5CALIB_TABLE(parameters)},
+    NULL,
+    0,
+    H5CALIB_KERNELS(pedestal),
+};
+
+#endif

@@ -1,0 +1,271 @@
+/*
+ * filter.c - descriptor -> source -> kernel -> chunk.
+ */
+#include "filter.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "../hdf5/chunk.h"
+#include "../hdf5/errors.h"
+#include "../hdf5/identity.h"
+
+/* ---- creating: only h5calib may -------------------------------------------------------- */
+
+static bool stored_words(binding *b, hid_t dcpl, unsigned *words, size_t *n)
+{
+    unsigned flags;
+    *n = H5CALIB_MAX_WORDS;
+    return b->api.H5Pget_filter_by_id2(dcpl, H5CALIB_FILTER_ID, &flags, n, words, 0, NULL, NULL) >=
+               0 &&
+           *n <= H5CALIB_MAX_WORDS;
+}
+
+static bool may_create(binding *b, hid_t dcpl, char *message, size_t size)
+{
+    unsigned words[H5CALIB_MAX_WORDS];
+    size_t n;
+    h5calib_descriptor d;
+    if (!stored_words(b, dcpl, words, &n)) {
+        h5calib_say(message, size, "the filter parameters cannot be read");
+        return false;
+    }
+    if (n < 2 || !(words[1] & H5CALIB_FLAG_CREATE)) {
+        h5calib_say(message, size,
+                    "a calibrated dataset cannot be written or created anew: its values are "
+                    "computed from raw data when it is read (to make one, use "
+                    "h5calib.create_calibrated_dataset; to store the values, copy them into an "
+                    "ordinary dataset)");
+        return false;
+    }
+    return h5calib_descriptor_parse(words, n, &d, message, size);
+}
+
+htri_t h5calib_can_apply(hid_t dcpl, hid_t type, hid_t space)
+{
+    char message[H5CALIB_MESSAGE_SIZE] = "";
+    (void)type;
+    (void)space;
+    binding *b = h5calib_bind(H5CALIB_RETURN_ADDRESS(), message, sizeof message);
+    if (!b || b->guest)
+        return -1;
+    if (may_create(b, dcpl, message, sizeof message))
+        return 1;
+    h5calib_push_error(b, message);
+    return -1;
+}
+
+/* Take the create flag away, so that what is stored can be read only. */
+herr_t h5calib_set_local(hid_t dcpl, hid_t type, hid_t space)
+{
+    char message[H5CALIB_MESSAGE_SIZE] = "";
+    unsigned words[H5CALIB_MAX_WORDS];
+    size_t n;
+    (void)type;
+    (void)space;
+    binding *b = h5calib_bind(H5CALIB_RETURN_ADDRESS(), message, sizeof message);
+    if (!b || b->guest || !stored_words(b, dcpl, words, &n) || n < 2)
+        return -1;
+    words[1] &= ~H5CALIB_FLAG_CREATE;
+    return b->api.H5Pmodify_filter(dcpl, H5CALIB_FILTER_ID, 0, n, words);
+}
+
+/* ---- what is being computed by this thread, the outermost first ------------------------------ */
+
+#define MAX_DEPTH 16
+
+typedef struct underway {
+    uint64_t device, inode;
+    uint8_t uuid[16];
+} underway;
+
+static H5CALIB_THREAD_LOCAL underway stack[MAX_DEPTH];
+static H5CALIB_THREAD_LOCAL int depth;
+
+/* A dataset computed from itself, directly or through others, is found here before
+ * anything is read twice. */
+static bool enter(const calibrated *c, char *message, size_t size)
+{
+    const h5calib_stamp *now = &c->home->stamp;
+    for (int i = 0; i < depth; i++)
+        if (stack[i].device == now->device && stack[i].inode == now->inode &&
+            memcmp(stack[i].uuid, c->uuid, 16) == 0) {
+            h5calib_say(message, size,
+                        "the calibrated dataset is computed from itself: its raw data leads back to "
+                        "it");
+            return false;
+        }
+    return true;
+}
+
+typedef struct request {
+    binding *b;
+    const h5calib_descriptor *d; /* NULL: a chunk of the first h5calib */
+    const unsigned *words;
+    size_t n_words;
+    uint64_t chunk;
+    const h5calib_legacy *legacy;
+} request;
+
+static calibrated *open_in(const request *r, view *v, char *message, size_t size)
+{
+    if (r->d)
+        return h5calib_calibrated_open(r->b, v, r->d, r->words, r->n_words, message, size);
+    return h5calib_calibrated_open_legacy(r->b, v, r->legacy, message, size);
+}
+
+static void *allocate(binding *b, size_t n)
+{
+    return b->guest ? malloc(n) : b->api.H5allocate_memory(n, false);
+}
+
+static void release(binding *b, void *memory)
+{
+    if (b->guest)
+        free(memory);
+    else
+        b->api.H5free_memory(memory);
+}
+
+/* Compute the chunk from one file. */
+static void *compute(const request *r, view *v, size_t *bytes, char *message, size_t size)
+{
+    void *out = NULL;
+    calibrated *c = open_in(r, v, message, size);
+    if (!c)
+        return NULL;
+    if (enter(c, message, size)) {
+        *bytes = h5calib_calibrated_chunk_bytes(c);
+        out = allocate(r->b, *bytes);
+        if (!out)
+            h5calib_say(message, size, "out of memory for a chunk of %zu bytes", *bytes);
+    }
+    if (out) {
+        stack[depth] = (underway){v->stamp.device, v->stamp.inode, {0}};
+        memcpy(stack[depth].uuid, c->uuid, 16);
+        depth++;
+        bool ok = r->d ? h5calib_chunk(r->b, c, r->chunk, out, message, size)
+                       : h5calib_chunk_legacy(r->b, c, r->legacy->image, r->legacy->cell, out,
+                                              message, size);
+        depth--;
+        if (!ok) {
+            release(r->b, out);
+            out = NULL;
+        }
+    }
+    h5calib_calibrated_release(r->b, c);
+    return out;
+}
+
+/* Byte copies of a file carry the same identity. Which of them is being read cannot
+ * be told, and need not be if all give the same values. */
+static void *compute_all(const request *r, view **candidates, int n, size_t *bytes, char *message,
+                         size_t size)
+{
+    void *first = compute(r, candidates[0], bytes, message, size);
+    for (int i = 1; first && i < n; i++) {
+        size_t other_bytes = 0;
+        void *other = compute(r, candidates[i], &other_bytes, message, size);
+        bool equal = other && other_bytes == *bytes && memcmp(first, other, *bytes) == 0;
+        if (other)
+            release(r->b, other);
+        if (!equal) {
+            h5calib_say(message, size,
+                        "'%s' and '%s' are open at once, carry the same identity and give different "
+                        "values; which of them is being read cannot be told. Close one, or give the "
+                        "copy an identity of its own: h5calib new-identity FILE",
+                        candidates[0]->path, candidates[i]->path);
+            release(r->b, first);
+            return NULL;
+        }
+    }
+    return first;
+}
+
+/* A filter call from within a read of ours: the dataset being read tells its file. */
+static view *file_of_outer_read(binding *b, const h5calib_wanted *wanted)
+{
+    const h5calib_source *source = h5calib_source_reading();
+    if (!source || !source->calibrated || !h5calib_view_has(b, source->view, wanted))
+        return NULL;
+    source->view->uses++;
+    return source->view;
+}
+
+static void *answer(const request *r, size_t *bytes, char *message, size_t size)
+{
+    view *candidates[H5CALIB_MAX_CANDIDATES];
+    h5calib_wanted wanted = {.uuid = r->d ? r->d->file_uuid : NULL,
+                             .magic = r->legacy ? r->legacy->file_magic : 0};
+    int n = 1;
+    if (r->b->depth > MAX_DEPTH) {
+        h5calib_say(message, size, "more than %d calibrated datasets are computed from one another",
+                    MAX_DEPTH);
+        return NULL;
+    }
+    if (r->b->depth == 1 && !h5calib_process_look(r->b, message, size))
+        return NULL;
+    candidates[0] = r->b->depth > 1 ? file_of_outer_read(r->b, &wanted) : NULL;
+    if (!candidates[0])
+        n = h5calib_identify(r->b, &wanted, candidates, message, size);
+    if (n <= 0)
+        return NULL;
+    void *out = compute_all(r, candidates, n, bytes, message, size);
+    for (int i = 0; i < n; i++)
+        h5calib_view_release(r->b, candidates[i]);
+    return out;
+}
+
+/* ---- reading ------------------------------------------------------------------------------------ */
+
+static void *read_chunk(binding *b, size_t n_words, const unsigned *words, const void *stub,
+                        size_t stub_bytes, size_t *bytes, char *message, size_t size)
+{
+    h5calib_descriptor d;
+    h5calib_legacy legacy;
+    request r = {.b = b};
+    if (n_words == 0) {
+        if (!h5calib_legacy_parse(stub, stub_bytes, &legacy, message, size))
+            return NULL;
+        r.legacy = &legacy;
+    } else {
+        if (!h5calib_descriptor_parse(words, n_words, &d, message, size) ||
+            !h5calib_stub_parse(stub, stub_bytes, d.dataset_uuid, &r.chunk, message, size))
+            return NULL;
+        r.d = &d;
+        r.words = words;
+        r.n_words = n_words;
+    }
+    return answer(&r, bytes, message, size);
+}
+
+size_t h5calib_filter(unsigned flags, size_t cd_nelmts, const unsigned cd_values[], size_t nbytes,
+                      size_t *buf_size, void **buf)
+{
+    char message[H5CALIB_MESSAGE_SIZE] = "";
+    h5calib_quiet quiet;
+    void *out = NULL;
+    size_t bytes = 0;
+    binding *b = h5calib_bind(H5CALIB_RETURN_ADDRESS(), message, sizeof message);
+    if (!b)
+        return 0;
+    h5calib_mutex_lock(&b->lock);
+    h5calib_quiet_begin(b, &quiet);
+    b->depth++;
+    if (flags & H5Z_FLAG_REVERSE)
+        out = read_chunk(b, cd_nelmts, cd_values, *buf, nbytes, &bytes, message, sizeof message);
+    else
+        h5calib_say(message, sizeof message, "a calibrated dataset cannot be written");
+    b->depth--;
+    h5calib_quiet_end(b, &quiet);
+    if (out) {
+        release(b, *buf);
+        *buf = out;
+        *buf_size = bytes;
+    } else {
+        h5calib_source_failed(message);
+        h5calib_push_error(b, message);
+    }
+    h5calib_mutex_unlock(&b->lock);
+    return out ? bytes : 0;
+}

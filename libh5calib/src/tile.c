@@ -1,0 +1,263 @@
+/*
+ * tile.c - operations on tiles, for every CPU variant (see variants.h, tile.h).
+ */
+#ifdef REAL
+
+#define LOAD(type)                                                                                 \
+    {                                                                                              \
+        const type *x = from;                                                                      \
+        if (step == 1) {                                                                           \
+            EACH(j, n)                                                                             \
+                to[j] = (REAL)x[j];                                                                \
+        } else {                                                                                   \
+            EACH(j, n)                                                                             \
+                to[j] = (REAL)x[2 * j];                                                            \
+        }                                                                                          \
+        break;                                                                                     \
+    }
+
+H5CALIB_NOINLINE TARGET void FN(load)(const void *from, h5calib_dtype dtype, size_t step, size_t n, REAL *to)
+{
+    switch (dtype) {
+    case H5CALIB_I8: LOAD(int8_t)
+    case H5CALIB_U8: LOAD(uint8_t)
+    case H5CALIB_I16: LOAD(int16_t)
+    case H5CALIB_U16: LOAD(uint16_t)
+    case H5CALIB_I32: LOAD(int32_t)
+    case H5CALIB_U32: LOAD(uint32_t)
+    case H5CALIB_I64: LOAD(int64_t)
+    case H5CALIB_U64: LOAD(uint64_t)
+    case H5CALIB_F32: LOAD(float)
+    case H5CALIB_F64: LOAD(double)
+    case H5CALIB_F16: {
+        const uint16_t *x = from;
+        size_t j = 0;
+        if (step == 1) {
+            for (; j + HALVES(VARIANT) <= n; j += HALVES(VARIANT))
+                HALVES_LOAD(VARIANT)(x + j, to + j);
+        }
+        for (; j < n; j++)
+            to[j] = (REAL)half(x[step * j]);
+        break;
+    }
+    }
+}
+
+TARGET const REAL *FN(plane)(const h5calib_plane *plane, size_t first, size_t n, REAL *scratch)
+{
+    const size_t size = h5calib_dtype_size(plane->dtype);
+    const void *from = (const char *)plane->data + (plane->uniform ? 0 : first * size);
+    if (plane->dtype == DTYPE_OF(REAL))
+        return from;
+    FN(load)(from, plane->dtype, 1, n, scratch);
+    return scratch;
+}
+
+TARGET void FN(stages_summary)(FN(stages) * stages, size_t n)
+{
+    stages->in_tile = 0;
+    for (size_t b = 0; b < n; b += H5CALIB_BLOCK) {
+        const size_t m = n - b < H5CALIB_BLOCK ? n - b : H5CALIB_BLOCK;
+        INT bits = 0;
+        for (size_t j = 0; j < m; j++)
+            bits |= stages->of[b + j];
+        stages->in_block[b / H5CALIB_BLOCK] = (unsigned char)bits;
+        stages->in_tile |= (unsigned)bits;
+    }
+}
+
+TARGET const REAL *FN(staged_plane)(const h5calib_plane planes[3], const FN(stages) * stages,
+                                    size_t first, size_t n, REAL *scratch)
+{
+    switch (stages->in_tile & H5CALIB_STAGES) {
+    case H5CALIB_HIGH: return FN(plane)(&planes[0], first, n, scratch);
+    case H5CALIB_MEDIUM: return FN(plane)(&planes[1], first, n, scratch);
+    case H5CALIB_LOW: return FN(plane)(&planes[2], first, n, scratch);
+    }
+    for (size_t b = 0; b < n; b += H5CALIB_BLOCK) {
+        const size_t m = n - b < H5CALIB_BLOCK ? n - b : H5CALIB_BLOCK;
+        const INT *stage = stages->of + b;
+        REAL converted[H5CALIB_BLOCK], *to = scratch + b;
+        bool begun = false;
+        for (int s = 0; s < 3; s++) {
+            if (!(stages->in_block[b / H5CALIB_BLOCK] & (1 << s)))
+                continue;
+            const REAL *from = FN(plane)(&planes[s], first + b, m, converted);
+            const INT bit = begun ? (INT)1 << s : H5CALIB_STAGES;
+            EACH(j, m)
+                to[j] = stage[j] & bit ? from[j] : to[j];
+            begun = true;
+        }
+    }
+    return scratch;
+}
+
+TARGET void FN(replace)(REAL *values, const FN(stages) * stages, INT bit, REAL value, size_t n)
+{
+    EACH(j, n)
+    {
+        const REAL v = values[j];
+        values[j] = (stages->of[j] & bit) && v == v ? value : v;
+    }
+}
+
+TARGET REAL *FN(output)(const h5calib_run *run, size_t i, REAL *scratch)
+{
+    return run->out_dtype == DTYPE_OF(REAL) ? (REAL *)run->out + i : scratch;
+}
+
+/* To the nearest whole number, half to even: adding and subtracting 2^23 (2^52)
+ * leaves no room for a fraction. */
+static TARGET void FN(round)(REAL *values, size_t n)
+{
+    const REAL whole = sizeof(REAL) == 4 ? (REAL)8388608.0 : (REAL)4503599627370496.0;
+    EACH(j, n)
+    {
+        const REAL v = values[j], size = v < 0 ? -v : v;
+        const REAL rounded = (size + whole) - whole;
+        const REAL x = size < whole ? rounded : size;
+        values[j] = SIGNED_AS(REAL)(x, v);
+    }
+}
+
+#define STORE(type, least, most)                                                                   \
+    {                                                                                              \
+        type *to = (type *)run->out + i;                                                           \
+        EACH(j, n)                                                                                 \
+        {                                                                                          \
+            const REAL v = values[j];                                                              \
+            const bool above = v >= (REAL)(most), below = v < (REAL)(least);                       \
+            const type inside = (type)(above || below ? 0 : v);                                    \
+            to[j] = above ? most : below ? least : inside;                                         \
+        }                                                                                          \
+        break;                                                                                     \
+    }
+
+TARGET void FN(finish)(const h5calib_calibrator *calibrator, const h5calib_run *run, size_t i,
+                       size_t n, REAL *values)
+{
+    const REAL masked = (REAL)h5calib_masked_value(calibrator, run->out_dtype);
+    if (calibrator->rounding)
+        FN(round)(values, n);
+    EACH(j, n)
+    {
+        const REAL v = values[j];
+        values[j] = v == v ? v : masked;
+    }
+    switch (run->out_dtype) {
+    case H5CALIB_I8: STORE(int8_t, INT8_MIN, INT8_MAX)
+    case H5CALIB_U8: STORE(uint8_t, 0, UINT8_MAX)
+    case H5CALIB_I16: STORE(int16_t, INT16_MIN, INT16_MAX)
+    case H5CALIB_U16: STORE(uint16_t, 0, UINT16_MAX)
+    case H5CALIB_I32: STORE(int32_t, INT32_MIN, INT32_MAX)
+    case H5CALIB_U32: STORE(uint32_t, 0, UINT32_MAX)
+    case H5CALIB_I64: STORE(int64_t, INT64_MIN, INT64_MAX)
+    case H5CALIB_U64: STORE(uint64_t, 0, UINT64_MAX)
+    default: break; /* floating point: the values are in the output already */
+    }
+}
+
+#undef LOAD
+#undef STORE
+
+#else
+
+#include <math.h>
+
+#include "internal.h"
+
+#ifdef H5CALIB_X86
+#include <immintrin.h>
+#endif
+#ifdef H5CALIB_NEON
+#include <arm_neon.h>
+#endif
+
+#define H5CALIB_PASTE_(a, b) a##b
+#define H5CALIB_PASTE(a, b) H5CALIB_PASTE_(a, b)
+#define DTYPE_OF(real) H5CALIB_PASTE(dtype_of_, real)
+#define SIGNED_AS(real) H5CALIB_PASTE(signed_as_, real)
+#define HALVES(variant) H5CALIB_PASTE(halves_, variant)
+#define HALVES_LOAD(variant) H5CALIB_PASTE(H5CALIB_PASTE(load_halves_, variant), H5CALIB_PASTE(_, REAL))
+
+#define dtype_of_float H5CALIB_F32
+#define dtype_of_double H5CALIB_F64
+
+H5CALIB_INLINE float signed_as_float(float size, float sign) { return copysignf(size, sign); }
+H5CALIB_INLINE double signed_as_double(double size, double sign) { return copysign(size, sign); }
+
+/* float16 to float, exactly: a normal number gets the other exponent, a subnormal
+ * one is an integer times 2^-24; NaN keeps its bits and becomes quiet. */
+H5CALIB_INLINE float half(uint16_t h)
+{
+    const uint32_t size = h & 0x7fff, sign = (uint32_t)(h & 0x8000) << 16;
+    union {
+        uint32_t bits;
+        float value;
+    } normal, subnormal;
+    normal.bits = (size << 13) + (size < 0x7c00 ? 112u << 23 : 224u << 23) +
+                  (size > 0x7c00 && size < 0x7e00 ? 1u << 22 : 0);
+    subnormal.value = (float)(int32_t)size * (1.0f / 16777216);
+    normal.bits = (size < 0x0400 ? subnormal.bits : normal.bits) | sign;
+    return normal.value;
+}
+
+/* A few float16 at once. */
+enum { halves_portable = 8, halves_avx2 = 8, halves_avx512 = 16, halves_neon = 4 };
+
+#define LOAD_HALVES(real)                                                                          \
+    H5CALIB_INLINE void load_halves_portable_##real(const uint16_t *from, real *to)                \
+    {                                                                                              \
+        for (int j = 0; j < 8; j++)                                                                \
+            to[j] = (real)half(from[j]);                                                           \
+    }
+LOAD_HALVES(float)
+LOAD_HALVES(double)
+
+#ifdef H5CALIB_X86
+#define AVX2 __attribute__((target("avx2,f16c")))
+#define AVX512 __attribute__((target("avx512f")))
+H5CALIB_INLINE AVX2 void load_halves_avx2_float(const uint16_t *from, float *to)
+{
+    _mm256_storeu_ps(to, _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)from)));
+}
+H5CALIB_INLINE AVX2 void load_halves_avx2_double(const uint16_t *from, double *to)
+{
+    const __m256 x = _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)from));
+    _mm256_storeu_pd(to, _mm256_cvtps_pd(_mm256_castps256_ps128(x)));
+    _mm256_storeu_pd(to + 4, _mm256_cvtps_pd(_mm256_extractf128_ps(x, 1)));
+}
+H5CALIB_INLINE AVX512 void load_halves_avx512_float(const uint16_t *from, float *to)
+{
+    _mm512_storeu_ps(to, _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)from)));
+}
+H5CALIB_INLINE AVX512 void load_halves_avx512_double(const uint16_t *from, double *to)
+{
+    const __m512i x = _mm512_castps_si512(_mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)from)));
+    const __m256i low = _mm512_castsi512_si256(x), high = _mm512_extracti64x4_epi64(x, 1);
+    _mm512_storeu_pd(to, _mm512_cvtps_pd(_mm256_castsi256_ps(low)));
+    _mm512_storeu_pd(to + 8, _mm512_cvtps_pd(_mm256_castsi256_ps(high)));
+}
+#endif
+
+#ifdef H5CALIB_NEON
+H5CALIB_INLINE float32x4_t halves(const uint16_t *from)
+{
+    return vcvt_f32_f16(vreinterpret_f16_u16(vld1_u16(from)));
+}
+H5CALIB_INLINE void load_halves_neon_float(const uint16_t *from, float *to)
+{
+    vst1q_f32(to, halves(from));
+}
+H5CALIB_INLINE void load_halves_neon_double(const uint16_t *from, double *to)
+{
+    const float32x4_t x = halves(from);
+    vst1q_f64(to, vcvt_f64_f32(vget_low_f32(x)));
+    vst1q_f64(to + 2, vcvt_high_f64_f32(x));
+}
+#endif
+
+#define TEMPLATE "tile.c"
+#include "variants.h"
+
+#endif

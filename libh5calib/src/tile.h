@@ -1,0 +1,43 @@
+/*
+ * tile.h - what kernels do with a tile of at most H5CALIB_TILE pixels.
+ *
+ * Declared once for each variant and REAL (see variants.h), defined in tile.c.
+ */
+
+/* Gain stages of the pixels of a tile: one bit a pixel says which constants it
+ * takes; more bits are the kernel's own. */
+#ifndef H5CALIB_TILE_H
+#define H5CALIB_TILE_H
+enum { H5CALIB_HIGH = 1, H5CALIB_MEDIUM = 2, H5CALIB_LOW = 4, H5CALIB_STAGES = 7 };
+#endif
+
+typedef struct FN(stages) {
+    INT of[H5CALIB_TILE];
+    unsigned char in_block[H5CALIB_TILE / H5CALIB_BLOCK]; /* all bits of a block's pixels */
+    unsigned in_tile;                                     /* all bits of the tile's pixels */
+} FN(stages);
+
+/* Convert n elements, `step` elements apart, of any dtype. */
+TARGET void FN(load)(const void *from, h5calib_dtype dtype, size_t step, size_t n, REAL *to);
+
+/* The pixels [first, first + n) of a plane, where they lie or converted into scratch. */
+TARGET const REAL *FN(plane)(const h5calib_plane *plane, size_t first, size_t n, REAL *scratch);
+
+/* Fill in what follows from stages->of. */
+TARGET void FN(stages_summary)(FN(stages) * stages, size_t n);
+
+/* The same as `plane`, each pixel from the plane of its stage: high, medium,
+ * low. Planes that a block does not need are not touched. */
+TARGET const REAL *FN(staged_plane)(const h5calib_plane planes[3], const FN(stages) * stages, size_t first,
+                             size_t n, REAL *scratch);
+
+/* Values with that bit become `value`; unusable ones (NaN) stay. */
+TARGET void FN(replace)(REAL *values, const FN(stages) * stages, INT bit, REAL value, size_t n);
+
+/* Where the kernel shall write pixel i of the run and those after it: into the
+ * output, or into scratch where that has another dtype. */
+TARGET REAL *FN(output)(const h5calib_run *run, size_t i, REAL *scratch);
+
+/* The last step: round if asked, masked_value for NaN, store. */
+TARGET void FN(finish)(const h5calib_calibrator *calibrator, const h5calib_run *run, size_t i, size_t n,
+                REAL *values);

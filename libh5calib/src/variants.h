@@ -1,0 +1,83 @@
+/*
+ * variants.h - compile a template for every CPU variant, for float and double.
+ *
+ * A template is a C file that includes this header with TEMPLATE defined as its
+ * own name and is then included again with
+ *   REAL, INT     float and int32_t, or double and int64_t
+ *   VARIANT       portable, avx2, avx512, neon
+ *   TARGET        the function attribute that lets the compiler use that CPU
+ *   FN(name)      h5calib_<name>_<REAL>_<VARIANT>
+ * Loops are plain C that compilers turn into vectors; since every variant does
+ * the same IEEE operations in the same order, all give the same bits.
+ */
+#include "internal.h"
+
+#define H5CALIB_JOIN_(name, real, variant) h5calib_##name##_##real##_##variant
+#define H5CALIB_JOIN(name, real, variant) H5CALIB_JOIN_(name, real, variant)
+#define FN(name) H5CALIB_JOIN(name, REAL, VARIANT)
+#define H5CALIB_STRING_(x) #x
+#define H5CALIB_STRING(x) H5CALIB_STRING_(x)
+
+/* Pixel by pixel in any order: lets the compiler use vectors without asking
+ * whether input and output overlap (they are the same pixels, or they do not). */
+#if defined(__clang__)
+#define EACH(j, n)                                                                                 \
+    _Pragma("clang loop vectorize(assume_safety)") for (size_t j = 0; j < (n); j++)
+#elif defined(__GNUC__)
+#define EACH(j, n) _Pragma("GCC ivdep") for (size_t j = 0; j < (n); j++)
+#else
+#define EACH(j, n) for (size_t j = 0; j < (n); j++)
+#endif
+
+/* The kernel `name` of a template that has defined name_tile. Full tiles have
+ * a constant length, so that their loops need no remainder. */
+#define H5CALIB_KERNEL(name)                                                                       \
+    static TARGET void FN(name)(const h5calib_calibrator *c, const h5calib_cell *cell,             \
+                                const h5calib_run *run)                                            \
+    {                                                                                              \
+        h5calib_kernel_ran = #name "_" H5CALIB_STRING(VARIANT);                                    \
+        size_t i = 0;                                                                              \
+        for (; i + H5CALIB_TILE <= run->count; i += H5CALIB_TILE)                                  \
+            FN(name##_tile)(c, cell, run, i, H5CALIB_TILE);                                        \
+        if (i < run->count)                                                                        \
+            FN(name##_tile)(c, cell, run, i, run->count - i);                                      \
+    }
+
+/* Initialises h5calib_algorithm_entry.kernels. */
+#define H5CALIB_PAIR(name, variant) {h5calib_##name##_float_##variant, h5calib_##name##_double_##variant}
+#if defined(H5CALIB_X86)
+#define H5CALIB_KERNELS(name)                                                                      \
+    {H5CALIB_PAIR(name, portable), H5CALIB_PAIR(name, avx2), H5CALIB_PAIR(name, avx512)}
+#elif defined(H5CALIB_NEON)
+#define H5CALIB_KERNELS(name) {H5CALIB_PAIR(name, portable), H5CALIB_PAIR(name, neon)}
+#else
+#define H5CALIB_KERNELS(name) {H5CALIB_PAIR(name, portable)}
+#endif
+
+#define TARGET
+#define VARIANT portable
+#include "both_reals.h"
+#undef VARIANT
+#undef TARGET
+
+#ifdef H5CALIB_X86
+#define TARGET __attribute__((target("avx2,f16c")))
+#define VARIANT avx2
+#include "both_reals.h"
+#undef VARIANT
+#undef TARGET
+
+#define TARGET __attribute__((target("avx2,f16c,avx512f,avx512bw,avx512vl,avx512dq")))
+#define VARIANT avx512
+#include "both_reals.h"
+#undef VARIANT
+#undef TARGET
+#endif
+
+#ifdef H5CALIB_NEON
+#define TARGET
+#define VARIANT neon
+#include "both_reals.h"
+#undef VARIANT
+#undef TARGET
+#endif

@@ -23,8 +23,8 @@ FOLDERS = {"libh5calib": "libh5calib", "h5calib": "py-h5calib", "openpmd-ccd": "
 PROJECT_VERSION = re.compile(r'(?m)^(version = ")([^"]+)(")')
 RECIPE_VERSION = re.compile(r'(?m)^(  version: ")([^"]+)(")$')
 BUILD_NUMBER = re.compile(r"(?m)^(  number: )\d+$")
-HEADING = re.compile(r"(?m)^## (?P<version>\S+)(?: \((?P<date>[^)]*)\))?$")
-UNRELEASED = "not yet released"
+HEADING = re.compile(r"(?m)^## (?P<version>\S+)(?: \((?P<note>[^)]*)\))?$")
+DATE = re.compile(r"\d{4}-\d\d-\d\d")
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ class Package:
 
     @property
     def headings(self) -> list[re.Match]:
-        """The versions' headings of the changelog, newest first."""
+        """The changelog's headings, newest first: '## 1.2.0 (2026-01-31)', or another note, or '## Unreleased'."""
         return list(HEADING.finditer(self.changelog.read_text(encoding="utf-8")))
 
     def dependencies(self, extras: bool = False) -> dict[str, SpecifierSet]:
@@ -90,6 +90,10 @@ def python_min(root: Path = ROOT) -> str:
 
 def packages(root: Path = ROOT) -> list[Package]:
     return [Package(name, root) for name in FOLDERS]
+
+
+def released(heading: re.Match) -> bool:
+    return bool(DATE.fullmatch(heading["note"] or ""))
 
 
 def _split(spec: str) -> tuple[str, SpecifierSet | str]:

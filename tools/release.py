@@ -14,7 +14,7 @@ import sys
 from pathlib import Path
 
 from packaging.version import InvalidVersion, Version
-from project import BUILD_NUMBER, FOLDERS, PROJECT_VERSION, RECIPE_VERSION, ROOT, UNRELEASED, Package, packages
+from project import BUILD_NUMBER, FOLDERS, PROJECT_VERSION, RECIPE_VERSION, ROOT, Package, packages, released
 
 
 def main() -> int:
@@ -48,14 +48,13 @@ def refused(package: Package, version: str) -> str | None:
     except InvalidVersion:
         return "that is no version"
     newest = package.headings[0] if package.headings else None
-    if newest is None or (newest["version"] != "Unreleased" and newest["date"] != UNRELEASED):
-        return f"the changelog's newest section must be '## {version} ({UNRELEASED})' and say what changed"
+    if newest is None or released(newest):
+        return f"the changelog's newest section must be '## {version} (not yet released)' and say what changed"
     if not section(package):
         return "the changelog's newest section is empty"
     if Version(version) < Version(package.version):
         return f"{package.version} is newer"
-    dated = [found["version"] for found in package.headings if found["date"] not in (None, UNRELEASED)]
-    return "it has been released" if version in dated else None
+    return "it has been released" if version in [old["version"] for old in package.headings if released(old)] else None
 
 
 def section(package: Package) -> str:

@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from packaging.utils import canonicalize_name
-from project import FOLDERS, ROOT, UNRELEASED, Package, packages, python_min
+from project import FOLDERS, ROOT, Package, packages, python_min, released
 
 Finding = tuple[str, object, object]  # what, found, wanted
 
@@ -46,8 +46,8 @@ def main() -> int:
 def findings(package: Package, every: list[Package], quick: bool) -> Iterator[Finding]:
     version = package.version
     yield "recipe", package.recipe_version(), version
-    released = [found["version"] for found in package.headings if found["version"] != "Unreleased"]
-    yield "newest heading of the changelog", released[0] if released else None, version
+    headings = [found["version"] for found in package.headings if found["version"] != "Unreleased"]
+    yield "newest heading of the changelog", headings[0] if headings else None, version
     if (package.folder / "CMakeLists.txt").exists() and not quick:
         yield "CMake", cmake_version(package.folder), version
     if not quick:
@@ -55,7 +55,7 @@ def findings(package: Package, every: list[Package], quick: bool) -> Iterator[Fi
     if package.name != "libh5calib":  # whose conda package needs no Python
         yield "oldest Python of the wheel", package.project.get("requires-python"), f">={python_min(package.root)}"
         yield from recipe_ranges(package)
-    for other in every:
+    for other in [other for other in every if other is not package]:
         wanted = package.dependencies(extras=True).get(other.name)
         if wanted is not None:
             inside = wanted.contains(other.version, prereleases=True)
@@ -66,8 +66,8 @@ def tagged(package: Package, tag: str | None) -> Iterator[Finding]:
     """What a tag of this package must fit."""
     if tag and tag.rpartition("-v")[0] == package.name:
         yield "tag", tag, f"{package.name}-v{package.version}"
-        date = package.headings[0]["date"]
-        yield "date in the changelog", date, date if date and date != UNRELEASED else "a date"
+        note = package.headings[0]["note"]
+        yield "date in the changelog", note, note if released(package.headings[0]) else "a date"
 
 
 def recipe_ranges(package: Package) -> Iterator[Finding]:
@@ -75,8 +75,8 @@ def recipe_ranges(package: Package) -> Iterator[Finding]:
     outputs = package.recipe_outputs()
     run = {name: spec for name, spec in outputs[package.name]["run"].items() if name != "python"}
     yield "dependencies in the recipe", shown(run), shown(package.dependencies())
-    extras = {name: spec for name, spec in package.dependencies(extras=True).items() if name in FOLDERS}
-    extras = {name: spec for name, spec in extras.items() if name not in package.dependencies()}
+    ours = set(FOLDERS) - {package.name} - set(package.dependencies())
+    extras = {name: spec for name, spec in package.dependencies(extras=True).items() if name in ours}
     yield "extras in the recipe", shown(outputs[package.name]["run_constraints"]), shown(extras)
     for name, output in outputs.items():
         if name != package.name:

@@ -13,7 +13,7 @@ FOLDERS = {"libh5calib": "libh5calib", "h5calib": "py-h5calib", "openpmd-ccd": "
 
 def version_of(checkout: Path, package: str) -> str:
     text = (checkout / FOLDERS[package] / "pyproject.toml").read_text(encoding="utf-8")
-    return re.search(r'(?m)^version = "(.*)"$', text)[1]
+    return re.search(r'(?m)^version = "([^"]*)"', text)[1]
 
 
 def wrong(output: str) -> list[str]:

@@ -143,6 +143,12 @@ double h5calib_calibrator_parameter(const h5calib_calibrator *calibrator, unsign
     return index < calibrator->algorithm->public.n_parameters ? calibrator->parameters[index] : NAN;
 }
 
+bool h5calib_calibrator_masks_bad_cells(const h5calib_calibrator *calibrator)
+{
+    return !(calibrator->algorithm->public.flags & H5CALIB_LEGACY) &&
+           calibrator->parameters[H5CALIB_BAD_CELL] == 1;
+}
+
 h5calib_status h5calib_calibrator_check_dtypes(const h5calib_calibrator *calibrator,
                                                h5calib_dtype raw, h5calib_dtype out, char *message,
                                                size_t message_size)

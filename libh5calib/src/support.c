@@ -80,3 +80,28 @@ uint32_t h5calib_crc32(uint32_t crc, const void *data, size_t n)
     }
     return ~crc;
 }
+
+#define WIDEN(type)                                                                                \
+    for (size_t i = 0; i < n; i++)                                                                 \
+        out[i] = (int64_t)((const type *)data)[i];                                                 \
+    break
+
+void h5calib_to_int64(const void *data, h5calib_dtype dtype, size_t n, int64_t *out)
+{
+    switch (dtype) {
+    case H5CALIB_I8: WIDEN(int8_t);
+    case H5CALIB_U8: WIDEN(uint8_t);
+    case H5CALIB_I16: WIDEN(int16_t);
+    case H5CALIB_U16: WIDEN(uint16_t);
+    case H5CALIB_I32: WIDEN(int32_t);
+    case H5CALIB_U32: WIDEN(uint32_t);
+    case H5CALIB_I64: WIDEN(int64_t);
+    case H5CALIB_U64:
+        for (size_t i = 0; i < n; i++) {
+            const uint64_t value = ((const uint64_t *)data)[i];
+            out[i] = value > INT64_MAX ? INT64_MAX : (int64_t)value;
+        }
+        break;
+    default: break;
+    }
+}

@@ -1,0 +1,40 @@
+"""HDF5 datasets that are calibrated detector data, computed when they are read.
+
+Importing this registers the filter plugin for h5py.
+"""
+
+from . import _plugin
+from ._version import __version__
+from .calibration import Calibration, Constant, algorithms
+from .create import create_calibrated_dataset
+from .detectors import Agipd, CellPedestal, Jungfrau, Pedestal
+from .errors import CalibrationError, MissingObjectError, NotCalibratedError, NotInstalledError
+from .identity import clean, new_identity
+from .inspection import describe
+from .legacy import create_processed
+from .memory import calibrate
+from .relinking import relink
+
+__all__ = [
+    "Agipd",
+    "Calibration",
+    "CalibrationError",
+    "CellPedestal",
+    "Constant",
+    "Jungfrau",
+    "MissingObjectError",
+    "NotCalibratedError",
+    "NotInstalledError",
+    "Pedestal",
+    "__version__",
+    "algorithms",
+    "calibrate",
+    "clean",
+    "create_calibrated_dataset",
+    "create_processed",
+    "describe",
+    "new_identity",
+    "relink",
+]
+
+_plugin.register()

@@ -1,0 +1,21 @@
+"""The command `h5calib`."""
+
+from __future__ import annotations
+
+import click
+
+from .._version import __version__
+from .create import create
+from .doctor import doctor
+from .info import info
+from .upkeep import clean, new_identity, relink
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__)
+def main() -> None:
+    """HDF5 datasets that are calibrated detector data, computed when they are read."""
+
+
+for command in (info, create, relink, new_identity, clean, doctor):
+    main.add_command(command)

@@ -1,0 +1,50 @@
+"""`h5calib relink`, `new-identity` and `clean`."""
+
+from __future__ import annotations
+
+import click
+import h5py
+
+from .. import identity, relinking
+from ..errors import MissingObjectError
+from ..sources import split_reference
+from ._common import console, errors_for_people, split_pairs
+
+_FILE = click.Path(exists=True, dir_okay=False)
+
+
+@click.command()
+@click.argument("dataset", metavar="FILE:/PATH")
+@click.option("--raw", metavar="FILE:/PATH", help="Where the raw data is now.")
+@click.option("--constant", "constants", multiple=True, metavar="NAME=FILE:/PATH")
+def relink(dataset: str, raw: str | None, constants: tuple[str, ...]) -> None:
+    """Tell a calibrated dataset where its raw data or constants are now."""
+    place = split_reference(dataset)
+    if place is None:
+        raise click.BadParameter(f"{dataset!r}: write FILE:/PATH", param_hint="DATASET")
+    with errors_for_people(), h5py.File(place[0], "r+") as file:
+        if not isinstance(file.get(place[1]), h5py.Dataset):
+            raise MissingObjectError(f"no dataset {place[1]} in {place[0]}")
+        relinking.relink(file[place[1]], raw, split_pairs(constants, "--constant"))
+    console.print(f"{dataset}: linked anew")
+
+
+@click.command("new-identity")
+@click.argument("file", type=_FILE)
+def new_identity(file: str) -> None:
+    """Give a byte copy of a file an identity of its own.
+
+    Needed where the copy is changed and both are open in one process.
+    """
+    with errors_for_people():
+        identity.new_identity(file)
+    console.print(f"{file}: has a new identity")
+
+
+@click.command()
+@click.argument("file", type=_FILE)
+def clean(file: str) -> None:
+    """Remove what deleted calibrated datasets left behind."""
+    with errors_for_people():
+        removed = identity.clean(file)
+    console.print(f"{file}: {len(removed)} configurations removed")

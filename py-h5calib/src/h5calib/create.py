@@ -1,0 +1,88 @@
+"""Creating calibrated datasets: every check first, then writing that can be undone."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from typing import Any
+
+import h5py
+
+from ._plan import make_plan
+from ._write import write_plan
+from .calibration import Calibration
+
+
+def create_calibrated_dataset(
+    group: h5py.Group,
+    name: str,
+    raw: Any,
+    calibration: Calibration,
+    cell_ids: Any = None,
+    frames: Any = None,
+    chunks: tuple[int, ...] | None = None,
+    dtype: Any = "f4",
+    overwrite: bool = False,
+    comment: str | None = None,
+) -> h5py.Dataset:
+    """Create a dataset whose values are computed from raw data when it is read.
+
+    Parameters
+    ----------
+    group : h5py.Group
+        Where to create it, in a file open for writing.
+    name : str
+        Its name in `group`; missing groups in between are created.
+    raw : h5py.Dataset or str
+        The raw data: a dataset of any file, a path in this file, or ``"file:/path"`` (the file
+        name as for `open`). Data of another file is linked to and only read; the link is
+        relative where that file lies in the folder of this one or below, so that both can move
+        together.
+    calibration : Calibration
+        `Jungfrau`, `Agipd`, ... with its constants. Arrays are stored in the file, datasets and
+        paths are linked to.
+    cell_ids : array, h5py.Dataset or str, optional
+        The memory cell of each *raw* frame, integers. Needed where constants have several cells.
+    frames : array of int or of bool, optional
+        The raw frames to take, in this order, or a boolean for each raw frame.
+    chunks : tuple of int, optional
+        Shape of the chunks. The default has 0.5 to 4 MB: several small frames, in step with the
+        chunks of raw, or rows of a large frame.
+    dtype : {"f4", "f8"} or integer dtype
+        Integers only where the calibration has a `rounding`.
+    overwrite : bool
+        Replace a dataset of that name. It survives if the creation fails.
+    comment : str, optional
+        Text kept with the dataset.
+
+    Returns
+    -------
+    h5py.Dataset
+        Of shape (frames..., y, x). It can be read, not written.
+
+    Raises
+    ------
+    KeyError, FileNotFoundError
+        Raw data, a constant or cell ids are not where they should be.
+    ValueError, TypeError
+        Shapes, dtypes, axes, cells or numbers of frames do not fit; `name` exists.
+    OSError
+        The file is read-only, or the filter plugin was not found.
+
+    The file is left as it was whenever an error is raised.
+
+    Examples
+    --------
+    >>> import h5py, h5calib, numpy as np
+    >>> f = h5py.File("create.h5", "w", driver="core", backing_store=False)
+    >>> f["raw"] = np.arange(8, dtype="u2").reshape(2, 2, 2)
+    >>> pedestal = h5calib.Pedestal(np.ones((2, 2), "f4"))
+    >>> dataset = h5calib.create_calibrated_dataset(f, "calibrated", "raw", pedestal)
+    >>> dataset.shape, str(dataset.dtype)
+    ((2, 2, 2), 'float32')
+    """
+    with ExitStack() as files:
+        plan = make_plan(
+            *(group, name, raw, calibration, cell_ids, frames, chunks, dtype, overwrite, comment),
+            files=files,
+        )
+        return write_plan(group, plan)

@@ -60,7 +60,7 @@ class Builder:
             "LD_LIBRARY_PATH": libraries,
             "LDFLAGS": f"-L{libraries} -Wl,--disable-new-dtags,-rpath,{libraries}",
         }
-        pip(sys.executable, "wheel", "--no-deps", "--no-binary", "h5py", H5PY, "-w", new, **build)
+        pip(sys.executable, "wheel", "--no-cache-dir", "--no-deps", "--no-binary", "h5py", H5PY, "-w", new, **build)
 
     def channel(self, folder: Path) -> Path:
         """A prefix with python and h5py of the offline conda channel, and our wheels instead of our packages."""

@@ -36,7 +36,7 @@ typedef uint64_t haddr_t;
 #define H5F_ACC_RDONLY 0x0000u
 #define H5F_ACC_RDWR 0x0001u
 #define H5F_ACC_SWMR_READ 0x0040u
-#define H5F_OBJ_ALL ((hid_t)-1) /* as a file id: every file */
+#define H5F_OBJ_ALL ((hid_t)0x001f) /* as a file id: every file */
 #define H5F_OBJ_FILE 0x0001u
 #define H5F_OBJ_DATASET 0x0002u
 #define H5F_OBJ_GROUP 0x0004u

@@ -1,4 +1,4 @@
-"""Run the integration tests with an environment's own Python, which gets no help from the environment around it."""
+"""Run the integration tests with an environment's own Python, with no help from outside it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,18 @@ from xml.etree import ElementTree
 
 TESTS = Path(__file__).resolve().parent.parent / "tests"
 # Variables through which the surrounding environment could lend libraries, plugins or modules.
-FOREIGN = ("HDF5_", "H5CALIB_", "PYTHON", "PYTEST_", "LD_", "DYLD_", "VIRTUAL_ENV", "CONDA", "PIP_", "NOX_")
+FOREIGN = (
+    "HDF5_",
+    "H5CALIB_",
+    "PYTHON",
+    "PYTEST_",
+    "LD_",
+    "DYLD_",
+    "VIRTUAL_ENV",
+    "CONDA",
+    "PIP_",
+    "NOX_",
+)
 
 
 @dataclass
@@ -27,7 +38,11 @@ def report(prefix: Path, packages: list[Path], arguments: list[str]) -> int:
     outcome = pytest(python, arguments)
     check = TESTS / "conda" / "one_libhdf5.py"
     shown = subprocess.run(
-        [str(python), str(check)], env=environment(python), check=False, text=True, capture_output=True
+        [str(python), str(check)],
+        env=environment(python),
+        check=False,
+        text=True,
+        capture_output=True,
     )
     print("\nConda packages")
     for package in packages:
@@ -35,7 +50,10 @@ def report(prefix: Path, packages: list[Path], arguments: list[str]) -> int:
     print("One process with h5py, the plugin and libh5calib")
     for line in (shown.stdout + shown.stderr).splitlines():
         print(f"  {line}")
-    print(f"Integration tests run in the prefix: {outcome.run} ({outcome.skipped} skipped)", flush=True)
+    print(
+        f"Integration tests run in the prefix: {outcome.run} ({outcome.skipped} skipped)",
+        flush=True,
+    )
     return 1 if outcome.returncode or shown.returncode or not outcome.run else 0
 
 
@@ -44,12 +62,19 @@ def pytest(python: Path, arguments: list[str], *options: str) -> Outcome:
     with tempfile.TemporaryDirectory() as folder:
         junit = Path(folder, "junit.xml")
         command = [
-            python, "-m", "pytest", "-ra", "-p", "no:cacheprovider", f"--rootdir={TESTS}", f"--junitxml={junit}",
-            *options, *(arguments or [TESTS, f"--ignore={TESTS / 'packaging'}"]),
-        ]  # fmt: skip
-        done = subprocess.run(list(map(str, command)), cwd=folder, env=environment(python), check=False)
-        suites = list(ElementTree.parse(junit).getroot().iter("testsuite")) if junit.exists() else []
-    total, skipped = (sum(int(suite.get(name, 0)) for suite in suites) for name in ("tests", "skipped"))
+            *(python, "-m", "pytest", "-ra", "-p", "no:cacheprovider"),
+            *(f"--rootdir={TESTS}", f"--junitxml={junit}", *options),
+            *(arguments or [TESTS, f"--ignore={TESTS / 'packaging'}"]),
+        ]
+        done = subprocess.run(
+            list(map(str, command)), cwd=folder, env=environment(python), check=False
+        )
+        suites = (
+            list(ElementTree.parse(junit).getroot().iter("testsuite")) if junit.exists() else []
+        )
+    total, skipped = (
+        sum(int(suite.get(name, 0)) for suite in suites) for name in ("tests", "skipped")
+    )
     return Outcome(done.returncode, total - skipped, skipped)
 
 
@@ -59,7 +84,9 @@ def environment(python: Path) -> dict[str, str]:
     folders = [python.parent, python.parent / "Library/bin", python.parent / "Scripts"]
     return {
         **kept,
-        "PATH": os.pathsep.join([*map(str, folders if os.name == "nt" else folders[:1]), os.environ["PATH"]]),
+        "PATH": os.pathsep.join(
+            [*map(str, folders if os.name == "nt" else folders[:1]), os.environ["PATH"]]
+        ),
         "PYTHONNOUSERSITE": "1",
         "PYTHONDONTWRITEBYTECODE": "1",
     }

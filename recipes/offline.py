@@ -32,7 +32,8 @@ def build(recipes: list[Path], hdf5: str, output: Path, cache: Path) -> list[Pat
         for package in conda.build(recipe, [local], output, variants):
             started = time.monotonic()
             tests = conda.test(package, [output, local])
-            print(f"  {package.name}: {tests} recipe tests passed in {time.monotonic() - started:.1f} s", flush=True)
+            seconds = time.monotonic() - started
+            print(f"  {package.name}: {tests} recipe tests, {seconds:.1f} s", flush=True)
             packages.append(package)
     return packages
 
@@ -42,7 +43,7 @@ def install(specs: list[str], output: Path, prefix: Path, cache: Path) -> None:
 
 
 def _variants(hdf5: str) -> conda.VariantConfig:
-    """The shared pins, narrowed to the HDF5 asked for and to the only Python of the local channel."""
+    """The shared pins, narrowed to the HDF5 asked for and the local channel's only Python."""
     python = f"{sys.version_info.major}.{sys.version_info.minor}"
     with tempfile.TemporaryDirectory() as folder:
         narrowed = Path(folder, "variants.yaml")

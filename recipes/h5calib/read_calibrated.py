@@ -1,4 +1,4 @@
-"""Read a calibrated dataset with h5py alone: HDF5 finds the plugin in its default folder, nothing is set."""
+"""Read a calibrated dataset with h5py alone: HDF5 finds the plugin in its default folder."""
 
 import os
 import subprocess

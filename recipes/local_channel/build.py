@@ -1,7 +1,8 @@
 """Build the offline stand-in for conda-forge: a channel in a folder.
 
-Wheels and the interpreter that runs this are repacked, zlib and HDF5 are compiled from Debian's source, h5py from its
-sdist against that HDF5, and the compilers are stubs for the host's.  What is in it: packages.py.
+Wheels and the interpreter that runs this are repacked, zlib and HDF5 are compiled from Debian's
+source, h5py from its sdist against that HDF5, and the compilers are stubs for the host's.  What is
+in it: packages.py.
 """
 
 from __future__ import annotations
@@ -28,12 +29,20 @@ FETCH = {"debian": fetch.debian, "sdist": fetch.sdist}
 
 def build_channel(store: Store) -> Path:
     """The channel's folder; made of what `store` keeps, and of what is missing there."""
-    packages = {path.name.rsplit("-", 2)[0]: path for path in [*_python(store), *_stubs(store), *_wheels(store)]}
+    packages = {
+        path.name.rsplit("-", 2)[0]: path
+        for path in [*_python(store), *_stubs(store), *_wheels(store)]
+    }
     for name, (origin, source, needs) in BUILT.items():
         archive = _archive(store, name, origin, source)
         folder = store.folder(
             name,
-            [MACHINE, content(HERE / name), content(archive), [content(packages[need]) for need in needs]],
+            [
+                MACHINE,
+                content(HERE / name),
+                content(archive),
+                [content(packages[need]) for need in needs],
+            ],
             lambda new, name=name, archive=archive: _build(
                 name, archive, [_channel(store, packages.values())], new
             ),
@@ -63,17 +72,23 @@ def _stubs(store: Store) -> list[Path]:
 
 
 def _wheels(store: Store) -> list[Path]:
-    downloads = store.folder("downloaded-wheels", [MACHINE, WHEELS], lambda new: fetch.wheels(WHEELS, new))
+    downloads = store.folder(
+        "downloaded-wheels", [MACHINE, WHEELS], lambda new: fetch.wheels(WHEELS, new)
+    )
     packages = []
     for file in sorted(downloads.glob("*.whl")):
         label = "-".join(file.name.split("-")[:2])
         inputs = [MACHINE, content(file), content(HERE / "wheel.py")]
-        packages += _packages(store.folder(label, inputs, lambda new, file=file: wheel.repack(file, new)))
+        packages += _packages(
+            store.folder(label, inputs, lambda new, file=file: wheel.repack(file, new))
+        )
     return packages
 
 
 def _archive(store: Store, name: str, origin: str, source: str) -> Path:
-    folder = store.folder(f"{name}-source", [origin, source], lambda new: FETCH[origin](source, new))
+    folder = store.folder(
+        f"{name}-source", [origin, source], lambda new: FETCH[origin](source, new)
+    )
     archives = [*folder.glob("*.orig.tar.*"), *folder.glob("*[0-9].tar.gz")]
     return archives[0]
 

@@ -1,4 +1,4 @@
-"""The few things we ask of py-rattler-build and py-rattler: render and build, test, index, install."""
+"""What we ask of py-rattler-build and py-rattler: build a recipe, test, index, install."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def use_cache(folder: Path) -> None:
     os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
 
 
-class BuildFailed(RuntimeError):
+class BuildError(RuntimeError):
     """A package could not be built or failed its tests; the text is the log."""
 
 
@@ -36,16 +36,21 @@ def build(
     context: dict[str, str] | None = None,
 ) -> list[Path]:
     """Build every variant of `recipe`; `output` becomes a channel with the packages."""
-    rendered = Stage0Recipe.from_file(recipe).render(variants or VariantConfig(), RenderConfig(extra_context=context))
+    rendered = Stage0Recipe.from_file(recipe).render(
+        variants or VariantConfig(), RenderConfig(extra_context=context)
+    )
     packages = []
     for variant in rendered:
         log = Log()
         try:
             result = variant.run_build(
-                channels=urls(channels), output_dir=output, progress_callback=log, package_format="conda:1"
+                channels=urls(channels),
+                output_dir=output,
+                progress_callback=log,
+                package_format="conda:1",
             )
         except Exception as error:
-            raise BuildFailed(f"{log.text()}\n{recipe}: {error}") from error
+            raise BuildError(f"{log.text()}\n{recipe}: {error}") from error
         packages += [Path(package) for package in result.packages]
     return packages
 
@@ -56,12 +61,16 @@ def test(package: Path, channels: Sequence[Path]) -> int:
     results = Package.from_file(package).run_tests(channel=urls(channels), progress_callback=log)
     for result in results:
         if not result.success:
-            raise BuildFailed("\n".join([log.text(), *result.output, f"{package.name}: test {result.test_index} failed"]))
+            raise BuildError(
+                "\n".join(
+                    [log.text(), *result.output, f"{package.name}: test {result.test_index} failed"]
+                )
+            )
     return len(results)
 
 
 def channel(folder: Path, packages: Iterable[Path]) -> None:
-    """Make `folder` a channel of `packages`, each of which lies in a folder named after its platform."""
+    """Make `folder` a channel of `packages`; each lies in a folder named after its platform."""
     (folder / "noarch").mkdir(parents=True, exist_ok=True)
     for package in packages:
         target = folder / package.parent.name / package.name
@@ -93,7 +102,7 @@ def urls(channels: Sequence[Path]) -> list[str]:
 
 
 class Log:
-    """Collects what a build prints, to be shown when it fails; a line now and then shows that it goes on."""
+    """Collects what a build prints, to show when it fails; prints a line of it now and then."""
 
     def __init__(self, pause: float = 20) -> None:
         self.lines: list[str] = []

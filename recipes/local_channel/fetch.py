@@ -1,6 +1,6 @@
 """Bring what the channel is made of: wheels and sdists by pip, sources of Debian packages by apt.
 
-Each function fills a new folder and returns it; `build.py` keeps the folders, so nothing is fetched twice.
+Each function fills the folder it is given; `build.py` keeps these, so nothing is fetched twice.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def debian_packages(names: list[str], suite: str, folder: Path) -> None:
 
 
 def _apt(kind: str, suite: str, command: list[str], folder: Path) -> None:
-    """Run an apt-get command in `folder` that sees one suite of Debian and leaves the machine's own lists alone."""
+    """Run apt-get in `folder`, with one suite of Debian and not with the machine's own lists."""
     private = folder / "apt"
     for sub in ("lists/partial", "cache/archives/partial", "empty"):
         (private / sub).mkdir(parents=True)
@@ -63,7 +63,9 @@ def _debian_mirror() -> str:
     fields = "$(ORIGIN)|$(COMPONENT)|$(RELEASE)|$(REPO_URI)"
     listed = subprocess.run(
         ["apt-get", "indextargets", "--format", fields, "Created-By: Packages"],
-        check=True, capture_output=True, text=True,
+        check=True,
+        capture_output=True,
+        text=True,
     ).stdout
     for line in listed.splitlines():
         origin, component, release, address = line.split("|")
@@ -77,6 +79,10 @@ def _pip(*arguments: object) -> None:
 
 
 def _run(command: list[object], folder: Path | None = None) -> None:
-    done = subprocess.run([str(part) for part in command], cwd=folder, capture_output=True, text=True)
+    done = subprocess.run(
+        [str(part) for part in command], cwd=folder, capture_output=True, text=True
+    )
     if done.returncode:
-        raise SystemExit(f"{' '.join(map(str, command[:4]))} ... failed:\n{done.stdout}{done.stderr}")
+        raise SystemExit(
+            f"{' '.join(map(str, command[:4]))} ... failed:\n{done.stdout}{done.stderr}"
+        )

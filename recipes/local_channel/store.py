@@ -16,7 +16,7 @@ def default_cache() -> Path:
 
 
 class Store:
-    """Folders named after their inputs.  One appears only when it is complete, so an interrupted run can go on."""
+    """Folders named after their inputs.  One appears only when it is complete."""
 
     def __init__(self, root: Path) -> None:
         self.root = root.resolve()
@@ -47,5 +47,7 @@ def content(path: Path) -> list[list[str]]:
     """Name and digest of the file, or of every file in the folder."""
     files = [path] if path.is_file() else sorted(file for file in path.rglob("*") if file.is_file())
     return [
-        [file.name, hashlib.sha256(file.read_bytes()).hexdigest()] for file in files if "__pycache__" not in file.parts
+        [file.name, hashlib.sha256(file.read_bytes()).hexdigest()]
+        for file in files
+        if "__pycache__" not in file.parts
     ]

@@ -20,7 +20,7 @@ SUBDIR = {"x86_64": "linux-64", "aarch64": "linux-aarch64"}[platform.machine()]
 SITE_PACKAGES = Path("lib", f"python{sysconfig.get_python_version()}", "site-packages")
 PYTHON = f"python {sys.version_info.major}.{sys.version_info.minor}.*"
 
-# Finds the interpreter beside itself, so nothing needs to be rewritten when the package is installed.
+# Finds the interpreter beside itself, so nothing is rewritten when the package is installed.
 SCRIPT = """#!/bin/sh
 '''exec' "$(dirname "$0")/python" "$0" "$@"
 ' '''
@@ -55,9 +55,16 @@ def stub(name: str, version: str, lines: list[str], output: Path) -> None:
 
 def _assemble(name: str, version: str, stage: Path, output: Path, depends: list[str]) -> None:
     assemble_package(
-        name=name, version=version, target_platform=SUBDIR, build_string="0", output_dir=output / SUBDIR,
-        files_dir=stage, depends=depends, compression_level=1, detect_prefix=False,
-    )  # fmt: skip
+        name=name,
+        version=version,
+        target_platform=SUBDIR,
+        build_string="0",
+        output_dir=output / SUBDIR,
+        files_dir=stage,
+        depends=depends,
+        compression_level=1,
+        detect_prefix=False,
+    )
 
 
 def _unpack(archive: zipfile.ZipFile, member: zipfile.ZipInfo, stage: Path) -> None:
@@ -69,7 +76,9 @@ def _unpack(archive: zipfile.ZipFile, member: zipfile.ZipInfo, stage: Path) -> N
     executable = bool(member.external_attr >> 16 & 0o111)
     target = SITE_PACKAGES / member.filename
     if parts[0].endswith(".data"):
-        base = {"scripts": Path("bin"), "data": Path(), "headers": Path("include")}.get(parts[1], SITE_PACKAGES)
+        base = {"scripts": Path("bin"), "data": Path(), "headers": Path("include")}.get(
+            parts[1], SITE_PACKAGES
+        )
         target = base.joinpath(*parts[2:])
         if parts[1] == "scripts":
             executable = True
@@ -87,12 +96,15 @@ def _write_scripts(entry_points: Path, stage: Path) -> None:
     parser = configparser.ConfigParser(delimiters=("=",))
     parser.optionxform = str  # type: ignore[assignment]
     parser.read(entry_points, encoding="utf-8")
-    for name, target in dict(parser["console_scripts"] if "console_scripts" in parser else {}).items():
+    scripts = parser["console_scripts"].items() if "console_scripts" in parser else []
+    for name, target in scripts:
         module, _, function = target.partition("[")[0].strip().partition(":")
         path = stage / "bin" / name
         path.parent.mkdir(exist_ok=True)
         attribute = function.partition(".")[0]
-        path.write_text(SCRIPT + ENTRY_POINT.format(module=module, attribute=attribute, function=function))
+        path.write_text(
+            SCRIPT + ENTRY_POINT.format(module=module, attribute=attribute, function=function)
+        )
         path.chmod(0o755)
 
 

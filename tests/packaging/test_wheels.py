@@ -8,9 +8,6 @@ import zipfile
 from pathlib import Path
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tools"))
-
 import wheels
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="manylinux")
@@ -59,11 +56,13 @@ def test_wheel_that_needs_libc_only(wheel_of, library):
 
 def test_plugin_linked_to_a_libhdf5(wheel_of, library, tmp_path):
     library("libhdf5", "int H5open(void) { return 0; }")
-    plugin = library("plugin", "int H5open(void); int f(void) { return H5open(); }", tmp_path / "libhdf5.so")
+    plugin = library(
+        "plugin", "int H5open(void); int f(void) { return H5open(); }", tmp_path / "libhdf5.so"
+    )
     problems = wheels.check(wheel_of(plugin=plugin))
     assert "it needs a libhdf5" in problems
 
 
 def test_libhdf5_in_the_wheel(wheel_of, library):
-    files = {"plugin": library("plugin", "int f(void) { return 1; }"), "libhdf5": library("libhdf5", "int g(void) { return 1; }")}
+    files = {name: library(name, "int f(void) { return 1; }") for name in ("plugin", "libhdf5")}
     assert "thing/libhdf5.so is in the wheel" in wheels.check(wheel_of(**files))

@@ -1,19 +1,16 @@
-"""The workflows fit together: one last job that depends on all, tags of every package, sessions that exist."""
+"""The workflows fit together: a last job that waits for all, a tag per package, real sessions."""
 
 from __future__ import annotations
 
 import re
-import sys
 from pathlib import Path
 
+import changed
 import pytest
 import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
 WORKFLOWS = ROOT / ".github" / "workflows"
-sys.path.insert(0, str(ROOT / "tools"))
-
-import changed
 
 
 def load(name: str) -> dict:
@@ -28,7 +25,9 @@ def test_pass_waits_for_every_other_job():
 
 
 def test_a_tag_for_each_package():
-    assert load("release.yml")[True]["push"]["tags"] == [f"{package}-v*" for package in changed.OWNED]
+    assert load("release.yml")[True]["push"]["tags"] == [
+        f"{package}-v*" for package in changed.OWNED
+    ]
 
 
 def test_sessions_exist():

@@ -10,52 +10,34 @@
 #include <string.h>
 
 #include "setup.h"
+#include "survey.h"
 
-typedef struct survey {
-    binding *b;
+typedef struct fitting {
     const h5calib_legacy *l;
-    unsigned fitting, other;
-} survey;
+    unsigned good, other;
+} fitting;
 
-static bool is_legacy(const h5 *api, hid_t plist, hsize_t chunk[H5CALIB_MAX_RANK])
+static void look(binding *b, hid_t dataset, hid_t plist, const unsigned *words, size_t n, void *data)
 {
-    unsigned flags;
-    size_t words = 0;
-    return api->H5Pget_layout(plist) == H5D_CHUNKED && api->H5Pget_nfilters(plist) == 1 &&
-           api->H5Pget_filter_by_id2(plist, H5CALIB_FILTER_ID, &flags, &words, NULL, 0, NULL,
-                                     NULL) >= 0 &&
-           words == 0 && api->H5Pget_chunk(plist, H5CALIB_MAX_RANK, chunk) == 3;
-}
-
-static herr_t look(hid_t root, const char *name, const void *info, void *data)
-{
-    (void)info;
-    survey *s = data;
-    const h5 *api = &s->b->api;
+    fitting *f = data;
     hsize_t chunk[H5CALIB_MAX_RANK];
-    hid_t dataset = api->H5Dopen2(root, name, H5P_DEFAULT);
-    if (dataset < 0)
-        return 0; /* a group or a type */
-    hid_t plist = api->H5Dget_create_plist(dataset);
-    if (is_legacy(api, plist, chunk)) {
-        h5calib_source found = {.dataset = dataset};
-        bool floats = h5calib_source_type(s->b, &found) && found.dtype == H5CALIB_F32;
-        bool fits = chunk[0] == 1 && chunk[1] == s->l->ny && chunk[2] == s->l->nx;
-        api->H5Tclose(found.memory_type);
-        s->fitting += fits && floats;
-        s->other += fits && !floats;
-    }
-    api->H5Pclose(plist);
-    api->H5Dclose(dataset);
-    return 0;
+    (void)words;
+    if (n != 0 || b->api.H5Pget_chunk(plist, H5CALIB_MAX_RANK, chunk) != 3 || chunk[0] != 1 ||
+        chunk[1] != f->l->ny || chunk[2] != f->l->nx)
+        return;
+    h5calib_source s = {.dataset = dataset};
+    bool floats = h5calib_source_type(b, &s) && s.dtype == H5CALIB_F32;
+    b->api.H5Tclose(s.memory_type);
+    f->good += floats;
+    f->other += !floats;
 }
 
 static bool take_shape(binding *b, calibrated *c, const h5calib_legacy *l, char *message,
                        size_t size)
 {
-    survey s = {.b = b, .l = l};
-    b->api.H5Ovisit(c->home->file, 0, 2, look, &s); /* by name, in native order */
-    if (s.fitting == 0 || s.other > 0) {
+    fitting f = {.l = l};
+    h5calib_survey(b, c->home->file, look, &f);
+    if (f.good == 0 || f.other > 0) {
         h5calib_say(message, size,
                     "'%s' has no float32 dataset with chunks of 1 x %u x %u that this chunk could "
                     "belong to: it is damaged, or was made with another dtype",

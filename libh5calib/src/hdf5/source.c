@@ -318,12 +318,15 @@ bool h5calib_source_read(binding *b, const h5calib_source *s, const hsize_t *sta
     reading = outer;
     api->H5Sclose(memory);
     api->H5Sclose(space);
-    if (!ok) {
+    if (!ok && nested_message[0]) {
+        h5calib_say(message, size, "%s", nested_message);
+    } else if (!ok) {
         char path[512] = "?";
         api->H5Iget_name(s->dataset, path, sizeof path);
-        h5calib_say(message, size, "'%s' in '%s' cannot be read: %s", path, s->view->path,
-                    nested_message[0] ? nested_message
-                                      : "is its compression filter installed, is the file whole?");
+        h5calib_say(message, size,
+                    "'%s' in '%s' cannot be read by HDF5: is its compression filter installed, is "
+                    "the file whole?",
+                    path, s->view->path);
     }
     return ok;
 }

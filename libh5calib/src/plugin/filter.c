@@ -9,6 +9,7 @@
 #include "../hdf5/chunk.h"
 #include "../hdf5/errors.h"
 #include "../hdf5/identity.h"
+#include "../hdf5/survey.h"
 
 /* ---- creating: only h5calib may -------------------------------------------------------- */
 
@@ -182,6 +183,21 @@ static void *compute_all(const request *r, view **candidates, int n, size_t *byt
     return first;
 }
 
+/* Of several files with one identity, those that have the dataset at all: a copy that
+ * is just being made (h5repack) is not what is being read. */
+static int with_dataset(const request *r, view **candidates, int n)
+{
+    int kept = 0;
+    for (int i = 0; i < n; i++) {
+        view *v = candidates[i];
+        if (h5calib_survey_has(r->b, v->file, r->words, r->n_words))
+            candidates[kept++] = v;
+        else
+            h5calib_view_release(r->b, v);
+    }
+    return kept;
+}
+
 /* A filter call from within a read of ours: the dataset being read tells its file. */
 static view *file_of_outer_read(binding *b, const h5calib_wanted *wanted)
 {
@@ -208,6 +224,8 @@ static void *answer(const request *r, size_t *bytes, char *message, size_t size)
     candidates[0] = r->b->depth > 1 ? file_of_outer_read(r->b, &wanted) : NULL;
     if (!candidates[0])
         n = h5calib_identify(r->b, &wanted, candidates, message, size);
+    if (n > 1 && (n = with_dataset(r, candidates, n)) == 0)
+        h5calib_say(message, size, "no open file has this calibrated dataset");
     if (n <= 0)
         return NULL;
     void *out = compute_all(r, candidates, n, bytes, message, size);

@@ -36,14 +36,11 @@ def report(prefix: Path, packages: list[Path], arguments: list[str]) -> int:
     """Run the tests inside the conda `prefix` and say what was tested; the exit code."""
     python = prefix / ("python.exe" if os.name == "nt" else "bin/python")
     outcome = pytest(python, arguments)
-    check = TESTS / "conda" / "one_libhdf5.py"
-    shown = subprocess.run(
-        [str(python), str(check)],
-        env=environment(python),
-        check=False,
-        text=True,
-        capture_output=True,
-    )
+    check = [str(python), str(TESTS / "conda" / "one_libhdf5.py")]
+    with tempfile.TemporaryDirectory() as folder:  # not here: Python finds our folders as modules
+        shown = subprocess.run(
+            check, cwd=folder, env=environment(python), check=False, text=True, capture_output=True
+        )
     print("\nConda packages")
     for package in packages:
         print(f"  {package.name}")

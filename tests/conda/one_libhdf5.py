@@ -1,6 +1,6 @@
 """Show which libhdf5 a process uses that reads a calibrated dataset: one, that of this environment.
 
-    python one_libhdf5.py [FOLDER OF THE PLUGIN]
+    python one_libhdf5.py
 
 In one process h5py reads through the plugin, and libh5calib is loaded beside it.  Every mapped
 library that defines H5open counts, whatever its name.  The exit code is 1 if there is not exactly
@@ -43,9 +43,7 @@ class Symbol(ctypes.Structure):
     )
 
 
-def main(plugin_folder: str | None = None) -> int:
-    if plugin_folder:
-        h5py.h5pl.replace(plugin_folder.encode(), 0)
+def main() -> int:
     read_calibrated()
     ctypes.CDLL(str(next((PREFIX / "lib").glob("libh5calib.[sd]*"))))
     mapped = mapped_files()
@@ -104,4 +102,4 @@ def owner_of_h5open(path: Path) -> Path | None:
 
 
 if __name__ == "__main__":
-    sys.exit(main(*sys.argv[1:]))
+    sys.exit(main())

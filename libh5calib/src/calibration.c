@@ -121,7 +121,7 @@ void h5calib_calibration_free(h5calib_calibration *calibration)
     free(calibration);
 }
 
-static h5calib_status do_piece(const job *j, size_t piece)
+static h5calib_status do_piece(job *j, size_t piece)
 {
     const size_t blocks = (j->pixels + j->piece_pixels - 1) / j->piece_pixels;
     const piece_frames *group = &j->groups[piece / blocks];
@@ -144,6 +144,7 @@ static h5calib_status do_piece(const job *j, size_t piece)
         h5calib_status status = h5calib_calibrate_run(j->calibrator, group->cell, &run);
         if (status)
             return status;
+        atomic_store(&j->kernel, h5calib_kernel_ran);
     }
     return H5CALIB_OK;
 }
@@ -156,7 +157,6 @@ static void *work(void *argument)
         const int status = do_piece(j, piece);
         if (status)
             atomic_store(&j->status, status);
-        atomic_store(&j->kernel, h5calib_kernel_ran);
     }
     return NULL;
 }
@@ -175,7 +175,7 @@ static h5calib_status run_job(job *j, unsigned threads)
     while (n > 0)
         pthread_join(helpers[--n], NULL);
 #endif
-    h5calib_kernel_ran = atomic_load(&j->kernel); /* the helpers may have left us nothing */
+    h5calib_kernel_ran = atomic_load(&j->kernel); /* the helpers may have done it all */
     return (h5calib_status)atomic_load(&j->status);
 }
 
@@ -215,13 +215,12 @@ static h5calib_status check_cells(const h5calib_calibration *calibration, size_t
                                   const int64_t *cell_ids, char *message, size_t message_size)
 {
     const h5calib_algorithm *a = h5calib_calibrator_algorithm(calibration->calibrator);
-    const bool legacy = (a->flags & H5CALIB_LEGACY) != 0;
     if (calibration->n_cells > 1 && !cell_ids) {
         h5calib_say(message, message_size, "%s: the constants have %u cells, so cell_ids are needed",
                     a->name, (unsigned)calibration->n_cells);
         return H5CALIB_E_ARGUMENT;
     }
-    if (!legacy && h5calib_calibrator_parameter(calibration->calibrator, H5CALIB_BAD_CELL) != 0)
+    if (h5calib_calibrator_masks_bad_cells(calibration->calibrator))
         return H5CALIB_OK;
     for (size_t f = 0; f < frames; f++) {
         if (cell_of(calibration, cell_ids, f) == calibration->n_cells) {
@@ -253,7 +252,7 @@ h5calib_status h5calib_calibrate(const h5calib_calibration *calibration, const v
     if (status || frames == 0)
         return status;
 
-    job j = {.calibrator = c, .pixels = c->ny * c->nx};
+    job j = {.calibrator = c, .pixels = c->ny * c->nx, .kernel = h5calib_kernel_ran};
     const size_t size = h5calib_dtype_size(raw_dtype);
     const size_t gain_offset = a->raw_layout == H5CALIB_RAW_FIRST ? j.pixels * size : size;
     j.run.raw[0] = raw;

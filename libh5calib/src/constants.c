@@ -63,6 +63,7 @@ static bool copy_plane(const h5calib_calibrator *c, const h5calib_array *array, 
     if (array->cells > 1)
         from += (ptrdiff_t)cell * array->strides[0];
     plane->dtype = array->dtype;
+    plane->size = (unsigned)size;
     plane->uniform = may_be_uniform && array->strides[2] == 0 && array->strides[3] == 0;
     plane->data = h5calib_allocate(plane_pixels(c, plane) * size);
     if (!plane->data)
@@ -85,8 +86,8 @@ static bool convert_plane(const h5calib_calibrator *c, h5calib_plane *plane, h5c
     double values[H5CALIB_TILE];
     for (size_t i = 0; i < n; i += H5CALIB_TILE) {
         const size_t m = n - i < H5CALIB_TILE ? n - i : H5CALIB_TILE;
-        h5calib_load_double_portable((char *)plane->data + i * h5calib_dtype_size(plane->dtype),
-                                     plane->dtype, 1, m, values);
+        h5calib_load_double_portable((char *)plane->data + i * plane->size, plane->dtype, 1, m,
+                                     values);
         for (size_t j = 0; j < m; j++) {
             const double v = reciprocal ? 1 / values[j] : values[j];
             if (dtype == H5CALIB_F32)
@@ -98,13 +99,14 @@ static bool convert_plane(const h5calib_calibrator *c, h5calib_plane *plane, h5c
     h5calib_release(plane->data);
     plane->data = converted;
     plane->dtype = dtype;
+    plane->size = (unsigned)h5calib_dtype_size(dtype);
     return true;
 }
 
 static bool set_nan(const h5calib_calibrator *c, h5calib_plane *plane, size_t i)
 {
     if (!h5calib_is_float(plane->dtype)) {
-        const h5calib_dtype wider = h5calib_dtype_size(plane->dtype) > 2 ? H5CALIB_F64 : H5CALIB_F32;
+        const h5calib_dtype wider = plane->size > 2 ? H5CALIB_F64 : H5CALIB_F32;
         if (!convert_plane(c, plane, wider, false))
             return false;
     }
@@ -127,8 +129,8 @@ static bool fold_values(const h5calib_calibrator *c, h5calib_plane *plane, bool 
     for (size_t i = 0; i < n; i += H5CALIB_TILE) {
         const size_t m = n - i < H5CALIB_TILE ? n - i : H5CALIB_TILE;
         int unusable = 0;
-        h5calib_load_double_portable((char *)plane->data + i * h5calib_dtype_size(plane->dtype),
-                                     plane->dtype, 1, m, values);
+        h5calib_load_double_portable((char *)plane->data + i * plane->size, plane->dtype, 1, m,
+                                     values);
         for (size_t j = 0; j < m; j++)
             unusable |= (fabs(values[j]) > DBL_MAX) | (values[j] != values[j]) | (divisor & (values[j] == 0));
         for (size_t j = 0; unusable && j < m; j++)
@@ -146,7 +148,7 @@ static bool fold_mask(const h5calib_calibrator *c, const h5calib_plane *mask, h5
     for (size_t i = 0; i < c->ny * c->nx; i++) {
         const size_t j = mask->uniform ? 0 : i;
         uint64_t value = 0;
-        switch (h5calib_dtype_size(mask->dtype)) {
+        switch (mask->size) {
         case 1: value = ((uint8_t *)mask->data)[j]; break;
         case 2: value = ((uint16_t *)mask->data)[j]; break;
         case 4: value = ((uint32_t *)mask->data)[j]; break;
@@ -253,8 +255,7 @@ h5calib_status h5calib_cell_create(const h5calib_calibrator *calibrator,
     for (unsigned k = 0; k < a->n_constants; k++)
         for (unsigned p = 0; p < calibrator->constants[k].planes; p++)
             if (made->planes[k][p].data && (p == 0 || made->planes[k][p].data != made->planes[k][0].data))
-                made->bytes += plane_pixels(calibrator, &made->planes[k][p]) *
-                               h5calib_dtype_size(made->planes[k][p].dtype);
+                made->bytes += plane_pixels(calibrator, &made->planes[k][p]) * made->planes[k][p].size;
     *out = made;
     return H5CALIB_OK;
 }

@@ -42,7 +42,8 @@
 typedef struct h5calib_plane {
     void *data; /* NULL: this constant is not given */
     h5calib_dtype dtype;
-    bool uniform; /* one value for all pixels, stored H5CALIB_TILE times */
+    unsigned size; /* bytes of an element */
+    bool uniform;  /* one value for all pixels, stored H5CALIB_TILE times */
 } h5calib_plane;
 
 enum h5calib_variant {

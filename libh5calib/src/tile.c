@@ -43,10 +43,19 @@ H5CALIB_NOINLINE TARGET void FN(load)(const void *from, h5calib_dtype dtype, siz
     }
 }
 
+TARGET const REAL *FN(raw)(const h5calib_run *run, int value, size_t i, size_t n, REAL *scratch)
+{
+    const size_t size = h5calib_dtype_size(run->raw_dtype) * run->raw_step;
+    const void *from = (const char *)run->raw[value] + i * size;
+    if (run->raw_dtype == DTYPE_OF(REAL) && run->raw_step == 1)
+        return from;
+    FN(load)(from, run->raw_dtype, run->raw_step, n, scratch);
+    return scratch;
+}
+
 TARGET const REAL *FN(plane)(const h5calib_plane *plane, size_t first, size_t n, REAL *scratch)
 {
-    const size_t size = h5calib_dtype_size(plane->dtype);
-    const void *from = (const char *)plane->data + (plane->uniform ? 0 : first * size);
+    const void *from = (const char *)plane->data + (plane->uniform ? 0 : first * plane->size);
     if (plane->dtype == DTYPE_OF(REAL))
         return from;
     FN(load)(from, plane->dtype, 1, n, scratch);
@@ -57,38 +66,54 @@ TARGET void FN(stages_summary)(FN(stages) * stages, size_t n)
 {
     stages->in_tile = 0;
     for (size_t b = 0; b < n; b += H5CALIB_BLOCK) {
-        const size_t m = n - b < H5CALIB_BLOCK ? n - b : H5CALIB_BLOCK;
         INT bits = 0;
-        for (size_t j = 0; j < m; j++)
-            bits |= stages->of[b + j];
+        if (n - b >= H5CALIB_BLOCK) {
+            for (size_t j = b; j < b + H5CALIB_BLOCK; j++)
+                bits |= stages->of[j];
+        } else {
+            for (size_t j = b; j < n; j++)
+                bits |= stages->of[j];
+        }
         stages->in_block[b / H5CALIB_BLOCK] = (unsigned char)bits;
         stages->in_tile |= (unsigned)bits;
     }
 }
 
-TARGET const REAL *FN(staged_plane)(const h5calib_plane planes[3], const FN(stages) * stages,
+/* Pixels [b, b + n) of a tile. A plane that none of them needs is not touched:
+ * that of another stage stands in for it. */
+H5CALIB_INLINE TARGET void FN(staged_block)(const h5calib_plane *planes, const FN(stages) * stages,
+                                            size_t first, size_t b, size_t n, REAL *to)
+{
+    _Alignas(64) REAL converted[3][H5CALIB_BLOCK];
+    const unsigned needed = stages->in_block[b / H5CALIB_BLOCK];
+    const INT *stage = stages->of + b;
+    const REAL *from[3] = {NULL, NULL, NULL}, *any = NULL;
+    for (int s = 0; s < 3; s++)
+        if (needed & (1u << s))
+            any = from[s] = FN(plane)(&planes[s], first + b, n, converted[s]);
+    const REAL *high = from[0] ? from[0] : any, *medium = from[1] ? from[1] : any;
+    const REAL *low = from[2] ? from[2] : any;
+    EACH(j, n)
+    {
+        const REAL h = high[j], m = medium[j], l = low[j];
+        const REAL upper = stage[j] & H5CALIB_MEDIUM ? m : h;
+        to[b + j] = stage[j] & H5CALIB_LOW ? l : upper;
+    }
+}
+
+TARGET const REAL *FN(staged_plane)(const h5calib_plane *planes, const FN(stages) * stages,
                                     size_t first, size_t n, REAL *scratch)
 {
+    size_t b = 0;
     switch (stages->in_tile & H5CALIB_STAGES) {
     case H5CALIB_HIGH: return FN(plane)(&planes[0], first, n, scratch);
     case H5CALIB_MEDIUM: return FN(plane)(&planes[1], first, n, scratch);
     case H5CALIB_LOW: return FN(plane)(&planes[2], first, n, scratch);
     }
-    for (size_t b = 0; b < n; b += H5CALIB_BLOCK) {
-        const size_t m = n - b < H5CALIB_BLOCK ? n - b : H5CALIB_BLOCK;
-        const INT *stage = stages->of + b;
-        REAL converted[H5CALIB_BLOCK], *to = scratch + b;
-        bool begun = false;
-        for (int s = 0; s < 3; s++) {
-            if (!(stages->in_block[b / H5CALIB_BLOCK] & (1 << s)))
-                continue;
-            const REAL *from = FN(plane)(&planes[s], first + b, m, converted);
-            const INT bit = begun ? (INT)1 << s : H5CALIB_STAGES;
-            EACH(j, m)
-                to[j] = stage[j] & bit ? from[j] : to[j];
-            begun = true;
-        }
-    }
+    for (; b + H5CALIB_BLOCK <= n; b += H5CALIB_BLOCK)
+        FN(staged_block)(planes, stages, first, b, H5CALIB_BLOCK, scratch);
+    if (b < n)
+        FN(staged_block)(planes, stages, first, b, n - b, scratch);
     return scratch;
 }
 
@@ -99,11 +124,6 @@ TARGET void FN(replace)(REAL *values, const FN(stages) * stages, INT bit, REAL v
         const REAL v = values[j];
         values[j] = (stages->of[j] & bit) && v == v ? value : v;
     }
-}
-
-TARGET REAL *FN(output)(const h5calib_run *run, size_t i, REAL *scratch)
-{
-    return run->out_dtype == DTYPE_OF(REAL) ? (REAL *)run->out + i : scratch;
 }
 
 /* To the nearest whole number, half to even: adding and subtracting 2^23 (2^52)
@@ -139,11 +159,9 @@ TARGET void FN(finish)(const h5calib_calibrator *calibrator, const h5calib_run *
     const REAL masked = (REAL)h5calib_masked_value(calibrator, run->out_dtype);
     if (calibrator->rounding)
         FN(round)(values, n);
+    REAL *to = run->out_dtype == DTYPE_OF(REAL) ? (REAL *)run->out + i : values;
     EACH(j, n)
-    {
-        const REAL v = values[j];
-        values[j] = v == v ? v : masked;
-    }
+        to[j] = values[j] == values[j] ? values[j] : masked;
     switch (run->out_dtype) {
     case H5CALIB_I8: STORE(int8_t, INT8_MIN, INT8_MAX)
     case H5CALIB_U8: STORE(uint8_t, 0, UINT8_MAX)
@@ -153,7 +171,7 @@ TARGET void FN(finish)(const h5calib_calibrator *calibrator, const h5calib_run *
     case H5CALIB_U32: STORE(uint32_t, 0, UINT32_MAX)
     case H5CALIB_I64: STORE(int64_t, INT64_MIN, INT64_MAX)
     case H5CALIB_U64: STORE(uint64_t, 0, UINT64_MAX)
-    default: break; /* floating point: the values are in the output already */
+    default: break; /* floating point: they are there already */
     }
 }
 

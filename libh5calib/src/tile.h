@@ -20,6 +20,10 @@ typedef struct FN(stages) {
 /* Convert n elements, `step` elements apart, of any dtype. */
 TARGET void FN(load)(const void *from, h5calib_dtype dtype, size_t step, size_t n, REAL *to);
 
+/* Values of n raw pixels from pixel i of the run on, where they lie or in scratch:
+ * signal (value 0) or gain (value 1). */
+TARGET const REAL *FN(raw)(const h5calib_run *run, int value, size_t i, size_t n, REAL *scratch);
+
 /* The pixels [first, first + n) of a plane, where they lie or converted into scratch. */
 TARGET const REAL *FN(plane)(const h5calib_plane *plane, size_t first, size_t n, REAL *scratch);
 
@@ -28,16 +32,14 @@ TARGET void FN(stages_summary)(FN(stages) * stages, size_t n);
 
 /* The same as `plane`, each pixel from the plane of its stage: high, medium,
  * low. Planes that a block does not need are not touched. */
-TARGET const REAL *FN(staged_plane)(const h5calib_plane planes[3], const FN(stages) * stages, size_t first,
+TARGET const REAL *FN(staged_plane)(const h5calib_plane *planes, const FN(stages) * stages, size_t first,
                              size_t n, REAL *scratch);
 
 /* Values with that bit become `value`; unusable ones (NaN) stay. */
 TARGET void FN(replace)(REAL *values, const FN(stages) * stages, INT bit, REAL value, size_t n);
 
-/* Where the kernel shall write pixel i of the run and those after it: into the
- * output, or into scratch where that has another dtype. */
-TARGET REAL *FN(output)(const h5calib_run *run, size_t i, REAL *scratch);
-
-/* The last step: round if asked, masked_value for NaN, store. */
-TARGET void FN(finish)(const h5calib_calibrator *calibrator, const h5calib_run *run, size_t i, size_t n,
-                REAL *values);
+/* The last step: round if asked, masked_value for NaN, and into the output as
+ * pixel i of the run and those after it. (The output is written once and never
+ * read back: it is not in the cache.) */
+TARGET void FN(finish)(const h5calib_calibrator *calibrator, const h5calib_run *run, size_t i,
+                       size_t n, REAL *values);

@@ -20,14 +20,14 @@
 
 /* Pixel by pixel in any order: lets the compiler use vectors without asking
  * whether input and output overlap (they are the same pixels, or they do not). */
-#if defined(__clang__)
-#define EACH(j, n)                                                                                 \
-    _Pragma("clang loop vectorize(assume_safety)") for (size_t j = 0; j < (n); j++)
-#elif defined(__GNUC__)
+#if defined(__GNUC__) && !defined(__clang__)
 #define EACH(j, n) _Pragma("GCC ivdep") for (size_t j = 0; j < (n); j++)
 #else
 #define EACH(j, n) for (size_t j = 0; j < (n); j++)
 #endif
+
+/* A tile in the L1 cache. */
+#define SCRATCH(name) _Alignas(64) REAL name[H5CALIB_TILE]
 
 /* The kernel `name` of a template that has defined name_tile. Full tiles have
  * a constant length, so that their loops need no remainder. */

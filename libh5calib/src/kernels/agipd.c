@@ -9,11 +9,12 @@
 H5CALIB_INLINE TARGET void FN(compare)(const h5calib_plane *thresholds, const h5calib_run *run,
                                        size_t i, size_t n, bool chain, FN(stages) * stages)
 {
-    REAL voltage[H5CALIB_TILE], first_scratch[H5CALIB_TILE], second_scratch[H5CALIB_TILE];
-    const size_t size = h5calib_dtype_size(run->raw_dtype) * run->raw_step;
-    FN(load)((const char *)run->raw[1] + i * size, run->raw_dtype, run->raw_step, n, voltage);
-    const REAL *first = FN(plane)(&thresholds[0], run->first + i, n, first_scratch);
-    const REAL *second = FN(plane)(&thresholds[1], run->first + i, n, second_scratch);
+    SCRATCH(voltages);
+    SCRATCH(firsts);
+    SCRATCH(seconds);
+    const REAL *voltage = FN(raw)(run, 1, i, n, voltages);
+    const REAL *first = FN(plane)(&thresholds[0], run->first + i, n, firsts);
+    const REAL *second = FN(plane)(&thresholds[1], run->first + i, n, seconds);
     const INT unchained = chain ? 0 : 1;
     EACH(j, n)
     {
@@ -29,7 +30,7 @@ H5CALIB_INLINE TARGET void FN(force)(const h5calib_plane *pedestals, const h5cal
                                      size_t n, const REAL *signal, INT from, INT to, REAL below,
                                      FN(stages) * stages)
 {
-    REAL scratch[H5CALIB_TILE];
+    SCRATCH(scratch);
     if (below != below || !(stages->in_tile & (unsigned)from))
         return;
     const REAL *pedestal = FN(plane)(&pedestals[to >> 1], run->first + i, n, scratch);
@@ -44,10 +45,12 @@ H5CALIB_INLINE TARGET void FN(force)(const h5calib_plane *pedestals, const h5cal
 H5CALIB_INLINE TARGET void FN(agipd_tile)(const h5calib_calibrator *c, const h5calib_cell *cell,
                                           const h5calib_run *run, size_t i, size_t n)
 {
-    REAL signal[H5CALIB_TILE], scratch[H5CALIB_TILE];
-    const size_t first = run->first + i, size = h5calib_dtype_size(run->raw_dtype) * run->raw_step;
     FN(stages) stages;
-    FN(load)((const char *)run->raw[0] + i * size, run->raw_dtype, run->raw_step, n, signal);
+    SCRATCH(signals);
+    SCRATCH(value);
+    SCRATCH(scratch);
+    const size_t first = run->first + i;
+    const REAL *signal = FN(raw)(run, 0, i, n, signals);
     if (c->parameters[FIXED_GAIN] < 0) {
         const h5calib_plane *pedestals = cell->planes[PEDESTAL];
         FN(compare)(cell->planes[THRESHOLD], run, i, n, c->parameters[THRESHOLD_CHAIN] != 0, &stages);
@@ -59,7 +62,6 @@ H5CALIB_INLINE TARGET void FN(agipd_tile)(const h5calib_calibrator *c, const h5c
         stages.in_tile = H5CALIB_HIGH; /* setup has put the fixed stage there */
     }
 
-    REAL *value = FN(output)(run, i, signal);
     const REAL *constant = FN(staged_plane)(cell->planes[PEDESTAL], &stages, first, n, scratch);
     EACH(j, n)
         value[j] = signal[j] - constant[j];
@@ -87,16 +89,18 @@ H5CALIB_KERNEL(agipd)
 H5CALIB_INLINE TARGET void FN(AGIPD_v2_tile)(const h5calib_calibrator *c, const h5calib_cell *cell,
                                              const h5calib_run *run, size_t i, size_t n)
 {
-    REAL signal[H5CALIB_TILE], pedestals[H5CALIB_TILE], gains[H5CALIB_TILE];
-    const h5calib_plane *planes = cell->planes[0];
-    const size_t first = run->first + i, size = h5calib_dtype_size(run->raw_dtype) * run->raw_step;
     FN(stages) stages;
+    SCRATCH(signals);
+    SCRATCH(pedestals);
+    SCRATCH(gains);
+    const h5calib_plane *planes = cell->planes[0];
+    const size_t first = run->first + i;
+    const REAL *signal = FN(raw)(run, 0, i, n, signals);
+    REAL *value = (REAL *)run->out + i;
     (void)c;
-    FN(load)((const char *)run->raw[0] + i * size, run->raw_dtype, run->raw_step, n, signal);
     FN(compare)(planes, run, i, n, false, &stages);
     const REAL *pedestal = FN(staged_plane)(planes + 2, &stages, first, n, pedestals);
     const REAL *gain = FN(staged_plane)(planes + 5, &stages, first, n, gains);
-    REAL *value = FN(output)(run, i, signal);
     EACH(j, n)
         value[j] = (signal[j] - pedestal[j]) / gain[j];
 }

@@ -12,27 +12,32 @@ H5CALIB_INLINE TARGET void FN(jungfrau_tile)(const h5calib_calibrator *c, const 
     const uint16_t *raw = (const uint16_t *)run->raw[0] + i;
     const REAL energy = (REAL)c->parameters[PHOTON_ENERGY];
     const INT invalid = INVALID | (c->parameters[INVALID_GAIN] == INVALID_IS_G2 ? H5CALIB_LOW : H5CALIB_HIGH);
-    REAL adc[H5CALIB_TILE], pedestals[H5CALIB_TILE], gains[H5CALIB_TILE];
     FN(stages) stages;
+    SCRATCH(adc);
+    SCRATCH(value);
+    SCRATCH(pedestals);
+    SCRATCH(gains);
+    uint16_t bits = 0;
 
-    EACH(j, n) {
-        const INT code = raw[j] >> 14;
+    for (size_t j = 0; j < n; j++)
+        bits |= raw[j];
+    EACH(j, n)
         adc[j] = (REAL)(raw[j] & 0x3fff);
-        stages.of[j] = code == 0   ? H5CALIB_HIGH
-                       : code == 1 ? H5CALIB_MEDIUM
-                       : code == 3 ? H5CALIB_LOW
-                                   : invalid;
-    }
-    if (c->parameters[SATURATED]) {
+    stages.in_tile = H5CALIB_HIGH;
+    if (bits > 0x3fff || c->parameters[SATURATED]) {
         const uint16_t full = c->parameters[HIGH_GAIN] ? 0x3fff : 0xc000;
+        const INT when_full = c->parameters[SATURATED] ? FULL : 0;
         EACH(j, n)
-            stages.of[j] |= raw[j] == full ? FULL : 0;
+        {
+            const INT code = raw[j] >> 14;
+            const INT stage = code == 0 ? H5CALIB_HIGH : code == 1 ? H5CALIB_MEDIUM : H5CALIB_LOW;
+            stages.of[j] = (code == 2 ? invalid : stage) | (raw[j] == full ? when_full : 0);
+        }
+        FN(stages_summary)(&stages, n);
     }
-    FN(stages_summary)(&stages, n);
 
     const REAL *pedestal = FN(staged_plane)(cell->planes[PEDESTAL], &stages, run->first + i, n, pedestals);
     const REAL *gain = FN(staged_plane)(cell->planes[GAIN], &stages, run->first + i, n, gains);
-    REAL *value = FN(output)(run, i, adc);
     if (c->parameters[MULTIPLY]) {
         EACH(j, n)
             value[j] = (adc[j] - pedestal[j]) * gain[j];

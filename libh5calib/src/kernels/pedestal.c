@@ -4,24 +4,23 @@
  */
 #ifdef REAL
 
-H5CALIB_INLINE TARGET REAL *FN(subtract)(const h5calib_cell *cell, const h5calib_run *run, size_t i,
-                                         size_t n, REAL *scratch)
+H5CALIB_INLINE TARGET void FN(subtract)(const h5calib_cell *cell, const h5calib_run *run, size_t i,
+                                        size_t n, REAL *value)
 {
-    REAL raws[H5CALIB_TILE], pedestals[H5CALIB_TILE];
-    const h5calib_plane raw = {(char *)run->raw[0], run->raw_dtype, false};
-    const REAL *from = FN(plane)(&raw, i, n, raws);
+    SCRATCH(raws);
+    SCRATCH(pedestals);
+    const REAL *raw = FN(raw)(run, 0, i, n, raws);
     const REAL *pedestal = FN(plane)(&cell->planes[0][0], run->first + i, n, pedestals);
-    REAL *value = FN(output)(run, i, scratch);
     EACH(j, n)
-        value[j] = from[j] - pedestal[j];
-    return value;
+        value[j] = raw[j] - pedestal[j];
 }
 
 H5CALIB_INLINE TARGET void FN(pedestal_tile)(const h5calib_calibrator *c, const h5calib_cell *cell,
                                              const h5calib_run *run, size_t i, size_t n)
 {
-    REAL scratch[H5CALIB_TILE];
-    FN(finish)(c, run, i, n, FN(subtract)(cell, run, i, n, scratch));
+    SCRATCH(value);
+    FN(subtract)(cell, run, i, n, value);
+    FN(finish)(c, run, i, n, value);
 }
 H5CALIB_KERNEL(pedestal)
 
@@ -30,7 +29,7 @@ H5CALIB_INLINE TARGET void FN(pedestal_v1_tile)(const h5calib_calibrator *c, con
                                                 const h5calib_run *run, size_t i, size_t n)
 {
     (void)c;
-    FN(subtract)(cell, run, i, n, NULL);
+    FN(subtract)(cell, run, i, n, (REAL *)run->out + i);
 }
 H5CALIB_KERNEL(pedestal_v1)
 

@@ -24,6 +24,9 @@ def check_target(group: Any, name: Any, calibration: Any, overwrite: bool) -> No
         )
     if group.file.mode == "r":
         raise OSError(f"{group.file.filename} is open read-only: open it with mode 'r+' or 'a'")
+    for end in (i for i, letter in enumerate(name) if letter == "/" and i):
+        if isinstance(group.get(name[:end]), h5py.Dataset):
+            raise TypeError(f"{name[:end]!r} is a dataset, nothing can be below it: choose another")
     link = group.get(name, getlink=True)
     if link is None:
         return
@@ -52,9 +55,9 @@ def check_raw_dtype(algorithm: Algorithm, dtype: np.dtype) -> None:
 
 
 def check_out_dtype(calibration: Calibration, dtype: Any) -> np.dtype:
-    """f4 and f8, and integers where values are rounded."""
-    out = np.dtype(dtype)
-    if out in (np.dtype("f4"), np.dtype("f8")):
+    """f4 and f8, and integers where values are rounded; files are little-endian."""
+    out = np.dtype(dtype).newbyteorder("<")
+    if out in (np.dtype("<f4"), np.dtype("<f8")):
         return out
     can_round = "rounding" in calibration.algorithm.parameters
     if out.kind in "iu" and can_round and calibration.value("rounding"):

@@ -20,9 +20,10 @@ from ._checks import (
     check_raw_dtype,
     check_target,
 )
-from .axes import cells_of, resolve_axes
+from .axes import length_of, resolve_axes
 from .calibration import Calibration
 from .chunks import check_chunks, default_chunks
+from .memory import try_out
 from .sources import Source, open_source
 
 
@@ -68,6 +69,11 @@ def make_plan(
     cells = open_cell_ids(group, calibration, constants, cell_ids, frame_axes, selected, files)
     shape = (*(frame_axes if selected is None else (len(selected),)), ny, nx)
     out = check_out_dtype(calibration, dtype)
+    stages = {
+        name: (source.data.dtype, length_of("s", source.data.shape, axes))
+        for name, (source, axes) in constants.items()
+    }
+    try_out(calibration, stages, raw_source.data.dtype, out)
     check_not_own_source(group, name, [raw_source, *(source for source, _ in constants.values())])
     return Plan(
         name=name,
@@ -92,7 +98,9 @@ def open_constants(
         source = open_source(group, constant.source, f"constant {name!r}", files)
         spec = calibration.algorithm.constants[name]
         found[name] = source, resolve_axes(spec, source.data.shape, ny, nx, constant.axes)
-    cells = {name: cells_of(source.data.shape, axes) for name, (source, axes) in found.items()}
+    cells = {
+        name: length_of("c", source.data.shape, axes) for name, (source, axes) in found.items()
+    }
     if len(set(cells.values()) - {1}) > 1:
         lengths = ", ".join(f"{name} {length}" for name, length in cells.items())
         raise ValueError(f"the constants differ in their number of memory cells: {lengths}")
@@ -109,7 +117,7 @@ def open_cell_ids(
     files: ExitStack,
 ) -> Source | None:
     """Find the cell ids; check their number and that the constants have these cells."""
-    n_cells = max((cells_of(s.data.shape, axes) for s, axes in constants.values()), default=1)
+    n_cells = max((length_of("c", s.data.shape, axes) for s, axes in constants.values()), default=1)
     if given is None:
         if n_cells > 1:
             raise ValueError(

@@ -25,7 +25,7 @@ def plugin_file() -> Path | None:
     for folder in _folders():
         if folder.is_dir():
             for path in sorted(folder.iterdir()):
-                if "h5calib" in path.name and path.suffix in _SUFFIXES:
+                if "h5calib_plugin" in path.name and path.suffix in _SUFFIXES:
                     return path
     return None
 

@@ -14,16 +14,18 @@ import numpy as np
 
 from . import _plugin
 from ._format import FILTER_ID, Descriptor
+from ._layout import FILE_UUID, HOME, filter_words
 from ._plan import Plan
 from ._version import __version__
 from .sources import Source
 
-HOME = "/h5calib"
-FILE_UUID = "h5calib_file_uuid"
 
+def write_plan(group: h5py.Group, plan: Plan) -> None:
+    """Write everything; the dataset appears under its name last.
 
-def write_plan(group: h5py.Group, plan: Plan) -> h5py.Dataset:
-    """Write everything; the dataset appears under its name last."""
+    The dataset is closed at the end: HDF5 asks the filter whether it may write only when a
+    dataset is opened anew.
+    """
     file, dataset_uuid = group.file, uuid.uuid4()
     with ExitStack() as undo:
         file_uuid = _ensure_file_uuid(file, undo)
@@ -45,7 +47,6 @@ def write_plan(group: h5py.Group, plan: Plan) -> h5py.Dataset:
         undo.pop_all()
     if replaced is not None:
         remove_home_of(replaced)
-    return group[plan.name]
 
 
 def create_filtered(
@@ -87,12 +88,9 @@ def put_in_place(
 
 def remove_home_of(dataset: h5py.Dataset) -> None:
     """Remove the configuration of a calibrated dataset that no other link leads to."""
-    from .inspection import read_descriptor  # needs this module
-
-    descriptor = read_descriptor(dataset)
-    if descriptor is None or h5py.h5o.get_info(dataset.id).rc > 1:
-        return
-    _remove(dataset.file, f"{HOME}/{descriptor.dataset_uuid.hex()}")
+    words = filter_words(dataset)
+    if words and h5py.h5o.get_info(dataset.id).rc == 1:
+        _remove(dataset.file, f"{HOME}/{Descriptor.decode(words).dataset_uuid.hex()}")
 
 
 def write_text(target: h5py.Dataset | h5py.Group, name: str, text: str) -> None:
@@ -110,7 +108,7 @@ def digest(values: np.ndarray) -> str:
 def write_link(home: h5py.Group, name: str, source: Source) -> None:
     """Store the data, contiguous and in its own dtype, or the link to it."""
     if source.link is None:
-        home.create_dataset(name, data=np.ascontiguousarray(source.data))
+        home.create_dataset(name, data=np.asarray(source.data, order="C"))
     else:
         home[name] = source.link
 

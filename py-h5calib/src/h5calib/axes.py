@@ -23,15 +23,13 @@ def resolve_axes(
     """
     if axes is not None:
         return _checked(spec, shape, ny, nx, axes)
-    if shape == ():
+    if shape == () and spec.stages == 1:
         return ""
     fits = [
         "".join(order)
         for order in permutations(CANONICAL, len(shape))
-        if {"y", "x"} <= set(order) and not _misfit(spec, shape, ny, nx, "".join(order))
+        if _is_usual("".join(order)) and not _misfit(spec, shape, ny, nx, "".join(order))
     ]
-    if spec.stages > 1:
-        fits = [order for order in fits if "s" in order]
     fits = [order for order in fits if order.endswith("yx")] or fits
     if len(fits) == 1:
         return fits[0]
@@ -46,18 +44,17 @@ def resolve_axes(
     )
 
 
-def to_csyx(array: np.ndarray, axes: str, spec: ConstantSpec, ny: int, nx: int) -> np.ndarray:
+def to_csyx(array: np.ndarray, axes: str, ny: int, nx: int) -> np.ndarray:
     """A view of shape (cell, stage, y, x); axes the constant has not are repeated."""
     present = [axes.index(letter) for letter in CANONICAL if letter in axes]
     index = tuple(slice(None) if letter in axes else None for letter in CANONICAL)
     view = array.transpose(present)[index]
-    stages = view.shape[1] if "s" in axes else spec.stages
-    return np.broadcast_to(view, (view.shape[0], stages, ny, nx))
+    return np.broadcast_to(view, (*view.shape[:2], ny, nx))
 
 
-def cells_of(shape: tuple[int, ...], axes: str) -> int:
-    """Length of the cell axis, 1 where there is none."""
-    return shape[axes.index("c")] if "c" in axes else 1
+def length_of(axis: str, shape: tuple[int, ...], axes: str) -> int:
+    """Length of an axis, 1 where there is none of that letter."""
+    return shape[axes.index(axis)] if axis in axes else 1
 
 
 def _checked(spec: ConstantSpec, shape: tuple[int, ...], ny: int, nx: int, axes: str) -> str:
@@ -78,6 +75,8 @@ def _checked(spec: ConstantSpec, shape: tuple[int, ...], ny: int, nx: int, axes:
 
 def _misfit(spec: ConstantSpec, shape: tuple[int, ...], ny: int, nx: int, axes: str) -> str:
     """What keeps the shape from having these axes, or ""."""
+    if spec.stages > 1 and "s" not in axes:
+        return f"it needs a stage axis s of length {spec.stages} to {spec.max_stages}"
     for letter, length in zip(axes, shape, strict=True):
         if letter in "yx" and length != (ny if letter == "y" else nx):
             return f"axis {letter} has length {length}, the frames are {ny} x {nx} (y, x)"
@@ -88,6 +87,11 @@ def _misfit(spec: ConstantSpec, shape: tuple[int, ...], ny: int, nx: int, axes: 
         if letter == "c" and not (length == 1 or (length > 0 and spec.flags & PER_CELL)):
             return f"it cannot have a cell axis of length {length}"
     return ""
+
+
+def _is_usual(order: str) -> bool:
+    """Nobody splits frames: an order with y and x apart is a wrong shape that fits by chance."""
+    return "yx" in order or "xy" in order
 
 
 def _expected(spec: ConstantSpec) -> str:

@@ -85,4 +85,5 @@ def create_calibrated_dataset(
             *(group, name, raw, calibration, cell_ids, frames, chunks, dtype, overwrite, comment),
             files=files,
         )
-        return write_plan(group, plan)
+        write_plan(group, plan)
+    return group[name]

@@ -12,8 +12,8 @@ import h5py
 import numpy as np
 
 from . import _plugin
-from ._write import FILE_UUID, create_filtered
-from .inspection import hard_links, homes, read_descriptor
+from ._layout import FILE_UUID, hard_links, homes, read_descriptor
+from ._write import create_filtered
 
 _SCALE_ATTRIBUTES = {"DIMENSION_LIST", "REFERENCE_LIST"}
 

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import json
 import struct
-from collections.abc import Iterator
 from typing import Any
 
 import h5py
 
 from . import _algorithms
-from ._format import FILTER_ID, Descriptor
-from ._write import FILE_UUID, HOME
+from ._format import Descriptor
+from ._layout import home_of, read_descriptor
 from .calibration import class_of
-from .errors import MissingObjectError, NotCalibratedError
+from .errors import NotCalibratedError
 
 _V0_MAGIC = 0x6290D662
 
@@ -74,58 +73,6 @@ def describe(dataset: h5py.Dataset) -> dict[str, Any]:
     }
 
 
-def read_descriptor(dataset: h5py.Dataset) -> Descriptor | None:
-    """The decoded filter parameters; None for a dataset of the first h5calib.
-
-    Raises NotCalibratedError for an ordinary dataset.
-    """
-    properties = dataset.id.get_create_plist()
-    filters = [properties.get_filter(i) for i in range(properties.get_nfilters())]
-    ours = [words for number, _, words, _ in filters if number == FILTER_ID]
-    if not ours:
-        raise NotCalibratedError(f"{dataset.name} is not a calibrated dataset, but an ordinary one")
-    return Descriptor.decode(ours[0]) if ours[0] else None
-
-
-def home_of(dataset: h5py.Dataset, descriptor: Descriptor) -> h5py.Group:
-    """The group /h5calib/<uuid> of a dataset."""
-    path = f"{HOME}/{descriptor.dataset_uuid.hex()}"
-    home = dataset.file.get(path)
-    if home is None or home.get("dataset") != dataset:
-        raise MissingObjectError(
-            f"{dataset.name} is a copy without its configuration {path}: "
-            "create it again in this file with h5calib.create_calibrated_dataset"
-        )
-    return home
-
-
-def homes(file: h5py.File) -> Iterator[h5py.Group]:
-    """The groups of all calibrations of a file."""
-    for home in file.get(HOME, {}).values():
-        if isinstance(home, h5py.Group):
-            yield home
-
-
-def hard_links(file: h5py.File) -> dict[int, list[str]]:
-    """Paths of every dataset by its address in the file, those in /h5calib left out."""
-    found: dict[int, list[str]] = {}
-    groups, seen = [file["/"]], set()
-    while groups:
-        group = groups.pop()
-        for name in group:
-            if group.name == "/" and name == HOME[1:]:
-                continue
-            if not isinstance(group.get(name, getlink=True), h5py.HardLink):
-                continue
-            info = h5py.h5o.get_info(group.id, name.encode())
-            if info.type == h5py.h5o.TYPE_DATASET:
-                found.setdefault(info.addr, []).append(f"{group.name.rstrip('/')}/{name}")
-            elif info.type == h5py.h5o.TYPE_GROUP and info.addr not in seen:
-                seen.add(info.addr)
-                groups.append(group[name])
-    return found
-
-
 def _target(home: h5py.Group, name: str) -> dict[str, Any] | None:
     link = home.get(name, getlink=True)
     if isinstance(link, h5py.ExternalLink):
@@ -180,9 +127,3 @@ def _describe_v0(dataset: h5py.Dataset) -> dict[str, Any]:
         "constants": {name: {"file": None, "path": constants.decode()}},
         "parameters": {},
     }
-
-
-def file_uuid(file: h5py.File) -> bytes | None:
-    """The identity of a file, None where it has none yet."""
-    text = file.attrs.get(FILE_UUID)
-    return None if text is None else bytes.fromhex(text.decode())

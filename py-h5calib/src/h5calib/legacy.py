@@ -52,15 +52,14 @@ def create_processed(
     """
     if calib_alg not in _CLASSES:
         raise ValueError(f"calib_alg={calib_alg!r}: choose one of {', '.join(_CLASSES)}")
-    frames, ny, nx = shape
+    frames, ny, nx = shape = tuple(shape)
     calibration = _CLASSES[calib_alg](_from_root(calib))
     cells = None if calib_alg == "pedestal_v1" else np.arange(frames, dtype="u4") % n_cells
-    found = parent.file.get(_from_root(raw))
-    chosen = None
-    if isinstance(found, h5py.Dataset) and found.shape and found.shape[0] > frames:
+    chosen, count = None, _frames_of(parent.file, _from_root(raw), shape)
+    if count > frames:
         chosen = np.arange(frames)
-        cells = None if cells is None else np.arange(found.shape[0], dtype="u4") % n_cells
-    dataset = create_calibrated_dataset(
+        cells = None if cells is None else np.arange(count, dtype="u4") % n_cells
+    return create_calibrated_dataset(
         parent,
         name,
         _from_root(raw),
@@ -70,7 +69,16 @@ def create_processed(
         chunks=(1, ny, nx),
         dtype=dtype,
     )
-    return dataset
+
+
+def _frames_of(file: h5py.File, raw: str, shape: tuple[int, int, int]) -> int:
+    """How many frames raw data has; ValueError where it cannot give the shape."""
+    found = file.get(raw)
+    if not isinstance(found, h5py.Dataset):
+        return shape[0]  # create_calibrated_dataset says what is wrong
+    if len(found.shape) < 3 or found.shape[0] < shape[0] or found.shape[1:3] != shape[1:]:
+        raise ValueError(f"raw data of shape {found.shape} cannot give the shape {tuple(shape)}")
+    return found.shape[0]
 
 
 def _from_root(path: str) -> str:

@@ -70,7 +70,8 @@ def calibrate(
     frames = int(np.prod(frame_axes))
     cells = check_cells(cell_ids, frames, n_cells)
     message = ctypes.create_string_buffer(_library.MESSAGE_SIZE)
-    with _compiled(calibration, constants, ny, nx) as handle:
+    arrays = {name: _array(values) for name, values in constants.items()}
+    with _compiled(calibration, arrays, ny, nx) as handle:
         status = _library.library().h5calib_calibrate(
             *(handle, raw.ctypes.data, dtype_number(raw.dtype), frames, cells.ctypes.data),
             *(out.ctypes.data, dtype_number(out.dtype), threads or default_threads()),
@@ -81,8 +82,35 @@ def calibrate(
     return out
 
 
+def try_out(
+    calibration: Calibration,
+    constants: dict[str, tuple[np.dtype, int]],
+    raw: np.dtype,
+    out: np.dtype,
+) -> None:
+    """Calibrate one pixel of zeros, to hear what the library has against it.
+
+    `constants` are the dtype and the number of stages of each.
+    """
+    zeros = np.zeros(2)
+    no_strides = (ctypes.c_ssize_t * 4)()
+    arrays = {
+        name: _library.Array(zeros.ctypes.data, dtype_number(dtype), 1, stages, no_strides)
+        for name, (dtype, stages) in constants.items()
+    }
+    message = ctypes.create_string_buffer(_library.MESSAGE_SIZE)
+    with _compiled(calibration, arrays, 1, 1) as handle:
+        status = _library.library().h5calib_calibrate(
+            *(handle, zeros.ctypes.data, dtype_number(raw), 1, None),
+            *(np.empty(1).ctypes.data, dtype_number(out), 1, message, _library.MESSAGE_SIZE),
+        )
+    if status:
+        raise CalibrationError(message.value.decode())
+
+
 def dtype_number(dtype: np.dtype) -> int:
     """The library's number of a dtype."""
+    dtype = dtype.newbyteorder("=")
     if dtype not in _DTYPES:
         raise TypeError(f"dtype {dtype} is not possible: use integers or floats of up to 8 bytes")
     return _DTYPES[dtype]
@@ -99,7 +127,7 @@ def default_threads() -> int:
 
 @contextmanager
 def _compiled(
-    calibration: Calibration, constants: dict[str, np.ndarray], ny: int, nx: int
+    calibration: Calibration, constants: dict[str, _library.Array], ny: int, nx: int
 ) -> Iterator[ctypes.c_void_p]:
     """The library's calibration, freed at the end."""
     lib, table = _library.library(), calibration.algorithm
@@ -108,7 +136,7 @@ def _compiled(
     )
     config = _library.Config(table.id, ny, nx, len(parameters), parameters)
     arrays = (_library.Array * len(table.constants))(
-        *(_array(constants.get(name)) for name in table.constants)
+        *(constants.get(name, _library.Array()) for name in table.constants)
     )
     message = ctypes.create_string_buffer(_library.MESSAGE_SIZE)
     handle = ctypes.c_void_p()
@@ -123,9 +151,7 @@ def _compiled(
         lib.h5calib_calibration_free(handle)
 
 
-def _array(values: np.ndarray | None) -> _library.Array:
-    if values is None:
-        return _library.Array()
+def _array(values: np.ndarray) -> _library.Array:
     strides = (ctypes.c_ssize_t * 4)(*values.strides)
     cells, stages = values.shape[:2]
     return _library.Array(values.ctypes.data, dtype_number(values.dtype), cells, stages, strides)

@@ -39,7 +39,7 @@ def load_constants(calibration: Calibration, ny: int, nx: int) -> dict[str, np.n
         spec = calibration.algorithm.constants[name]
         values = read_values(constant.source, f"constant {name!r}")
         order = _axes.resolve_axes(spec, values.shape, ny, nx, constant.axes)
-        loaded[name] = _axes.to_csyx(values, order, spec, ny, nx)
+        loaded[name] = _axes.to_csyx(values, order, ny, nx)
     cells = {k.shape[0] for k in loaded.values()} - {1}
     if len(cells) > 1:
         lengths = ", ".join(f"{name} {k.shape[0]}" for name, k in loaded.items())
@@ -110,8 +110,10 @@ def _fold(
         if flags & MASK:
             masks.append(_masked(plane, int(parameters["mask_bits"])))
             continue
-        k[name] = calibration.prepare(name, plane).astype(dtype)
-        unusable = np.zeros(plane.shape, bool) if flags & COMPARED else ~np.isfinite(plane)
+        prepared = calibration.prepare(name, plane)
+        k[name] = prepared.astype(dtype)
+        finite = np.isfinite(plane) & np.isfinite(prepared)
+        unusable = ~finite & (not flags & COMPARED)
         if flags & DIVISOR and calibration.divides():
             unusable |= plane == 0
         k[name][unusable] = np.nan
@@ -121,4 +123,5 @@ def _fold(
 
 
 def _masked(mask: np.ndarray, bits: int) -> np.ndarray:
-    return mask != 0 if bits == 0xFFFFFFFF else (mask & mask.dtype.type(bits)) != 0
+    unsigned = mask.astype(f"u{mask.dtype.itemsize}").astype("u8")
+    return mask != 0 if bits == 0xFFFFFFFF else (unsigned & np.uint64(bits)) != 0

@@ -12,9 +12,9 @@ import numpy as np
 
 from . import _algorithms
 from ._checks import check_raw_dtype
+from ._layout import home_of, read_descriptor
 from ._write import digest, write_text
 from .errors import MissingObjectError, NotCalibratedError
-from .inspection import home_of, read_descriptor
 from .sources import Source, open_source
 
 
@@ -57,6 +57,7 @@ def relink(
             _check_raw(dataset, home, _algorithms.by_id(descriptor.algorithm), source)
             moved.append((home, "raw", source))
         for name, given in (constants or {}).items():
+            _check_name(dataset, name)
             source = _open(home, given, f"constant {name!r}", files)
             _check_constant(dataset, name, source)
             moved.append((home["constants"], name, source))
@@ -89,12 +90,16 @@ def _check_raw(
         )
 
 
+def _check_name(dataset: h5py.Dataset, name: str) -> None:
+    known = json.loads(dataset.attrs["h5calib_constants"])
+    if name not in known:
+        raise MissingObjectError(
+            f"{dataset.name} has no constant {name!r}, it has {', '.join(known)}"
+        )
+
+
 def _check_constant(dataset: h5py.Dataset, name: str, source: Source) -> None:
     recorded = json.loads(dataset.attrs["h5calib_constants"])
-    if name not in recorded:
-        raise MissingObjectError(
-            f"{dataset.name} has no constant {name!r}, it has {', '.join(recorded)}"
-        )
     same_shape = list(source.data.shape) == recorded[name]["shape"]
     if not same_shape or digest(source.read()) != recorded[name]["sha256"]:
         raise ValueError(
@@ -108,8 +113,8 @@ def _replace_link(group: h5py.Group, name: str, source: Source, undo: ExitStack)
     kept = group[name] if isinstance(old, h5py.HardLink) else old
     del group[name]
     undo.callback(group.__setitem__, name, kept)
-    undo.callback(lambda: group.pop(name, None))
     group[name] = source.link
+    undo.callback(group.__delitem__, name)
 
 
 def _record(dataset: h5py.Dataset, moved: dict[str, str]) -> None:

@@ -9,11 +9,11 @@ import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
+from textwrap import indent
 
 import click
 import h5py
 import numpy as np
-from rich.table import Table
 
 from .. import Pedestal, _library, _plugin, create_calibrated_dataset
 from .._format import FILTER_ID
@@ -30,17 +30,14 @@ the folder of the plugin above; in a conda environment they need no variable."""
 def doctor() -> None:
     """Check the installation; exit status 1 if calibrated datasets cannot be read."""
     healthy = True
-    table = Table(show_header=False)
-    table.add_column(style="bold")
-    table.add_column(overflow="fold")
     for name, check in _CHECKS.items():
         try:
             text, good = check(), True
         except Exception as error:
             text, good = f"{type(error).__name__}: {error}", False
         healthy &= good
-        table.add_row(name, text if good else f"[red]PROBLEM[/red] {text}")
-    console.print(table)
+        console.print(name if good else f"{name}: PROBLEM", style="bold" if good else "bold red")
+        console.print(indent(text, "    "), markup=False)
     console.print("all is well" if healthy else _ADVICE)
     sys.exit(0 if healthy else 1)
 
@@ -113,6 +110,6 @@ _CHECKS: dict[str, Callable[[], str]] = {
     "plugin": _the_plugin,
     "plugin folders of h5py": _search_path,
     "filter": _filter,
-    "plugin's report": _report,
     "self-test": _self_test,
+    "plugin's report": _report,
 }

@@ -10,8 +10,8 @@ import h5py
 from rich.table import Table
 
 from .. import describe
-from ..errors import MissingObjectError, NotCalibratedError
-from ..inspection import hard_links
+from .._layout import filter_words, hard_links
+from ..errors import MissingObjectError
 from ..sources import split_reference
 from ._common import console, errors_for_people
 
@@ -40,10 +40,8 @@ def _collect(name: str, path: str | None) -> dict[str, dict[str, Any]]:
             return {path: describe(file[path])}
         found = {}
         for paths in hard_links(file).values():
-            try:
+            if filter_words(file[paths[0]]) is not None:
                 found[paths[0]] = describe(file[paths[0]])
-            except NotCalibratedError:
-                continue  # an ordinary dataset
         return dict(sorted(found.items()))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -47,7 +47,7 @@ class Agipd(Calibration):
     """
 
     algorithm_name = "agipd"
-    choices = {
+    choices: ClassVar = {
         "convention": ("divide", "multiply"),
         "threshold_chain": ("independent", "chained"),
     }

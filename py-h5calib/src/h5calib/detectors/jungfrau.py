@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
 from ..calibration import Calibration
 
-_STAGE_OF_CODE = np.array([0, 1, 2, 2])  # code 2 is invalid, see invalid_gain
+_STAGE_OF_CODE = np.array([0, 1, 0, 2])  # code 2 is invalid, see invalid_gain
 _INVALID_CODE = 2
 
 
@@ -50,7 +50,7 @@ class Jungfrau(Calibration):
     """
 
     algorithm_name = "jungfrau"
-    choices = {
+    choices: ClassVar = {
         "invalid_gain": ("nan", "g2", "g0", "zero", "int16_min"),
         "saturated": ("compute", "value"),
         "rounding": ("none", "half_even"),
@@ -92,8 +92,8 @@ class Jungfrau(Calibration):
         dtype, raw = k["gain"].dtype, raw.view("u2")
         code, adc = raw >> 14, (raw & 0x3FFF).astype(dtype)
         stage = _STAGE_OF_CODE[code]
-        if p["invalid_gain"] == 2:
-            stage = np.where(code == _INVALID_CODE, 0, stage)
+        if p["invalid_gain"] == 1:
+            stage = np.where(code == _INVALID_CODE, 2, stage)
         pedestal, gain = (_select(k[name], stage, p["high_gain"]) for name in ("pedestal", "gain"))
         value = adc - pedestal
         value = value * gain if p["multiply"] else value / gain

@@ -1,0 +1,172 @@
+/*
+ * test_variants.c - every variant this CPU has really runs and gives the same
+ * bits as the portable one, for all algorithms, dtypes, odd lengths, unaligned
+ * memory and data full of corners.
+ */
+#include <math.h>
+#include <stdbool.h>
+
+#include "check.h"
+#include "core.h"
+
+enum { NY = 5, NX = 133, PIXELS = NY * NX, MARGIN = 64 };
+
+static uint64_t state = 2026;
+
+static unsigned below(unsigned n)
+{
+    return (unsigned)(random_bits(&state) % n);
+}
+
+static h5calib_dtype any_dtype(void)
+{
+    return (h5calib_dtype)(1 + below(11));
+}
+
+/* Numbers like a detector's, and now and then any bits at all. */
+static void fill(void *to, h5calib_dtype dtype, size_t n, unsigned corners)
+{
+    static const double special[] = {0, -0.0, 1, INFINITY, -INFINITY, NAN, 6000, 1e30};
+    for (size_t i = 0; i < n; i++) {
+        const double v = below(100) < corners ? special[below(8)] : (double)below(12000);
+        const double whole = fabs(v) < 12000 ? v : 0;
+        switch (dtype) {
+        case H5CALIB_F32: ((float *)to)[i] = (float)v; break;
+        case H5CALIB_F64: ((double *)to)[i] = v; break;
+        case H5CALIB_I32: ((int32_t *)to)[i] = (int32_t)whole; break;
+        case H5CALIB_U32: ((uint32_t *)to)[i] = (uint32_t)whole; break;
+        case H5CALIB_I64: ((int64_t *)to)[i] = (int64_t)whole; break;
+        case H5CALIB_U64: ((uint64_t *)to)[i] = (uint64_t)whole; break;
+        case H5CALIB_I8:
+        case H5CALIB_U8: ((uint8_t *)to)[i] = (uint8_t)random_bits(&state); break;
+        default: ((uint16_t *)to)[i] = (uint16_t)random_bits(&state); break;
+        }
+    }
+}
+
+typedef struct {
+    const h5calib_algorithm *algorithm;
+    h5calib_array constants[H5CALIB_MAX_CONSTANTS];
+    unsigned stages[H5CALIB_MAX_CONSTANTS];
+    h5calib_parameter parameters[32];
+    h5calib_config config;
+    void *memory[H5CALIB_MAX_CONSTANTS];
+} test_case;
+
+static void choose_parameters(test_case *t)
+{
+    const h5calib_algorithm *a = t->algorithm;
+    t->config = (h5calib_config){a->id, NY, NX, 0, t->parameters};
+    for (unsigned i = 0; i < a->n_parameters; i++) {
+        const h5calib_parameter_spec *p = &a->parameters[i];
+        double value;
+        if (below(2))
+            continue;
+        if (isfinite(p->minimum) && isfinite(p->maximum))
+            value = p->minimum + (double)(random_bits(&state) % (uint64_t)(p->maximum - p->minimum + 1));
+        else
+            value = fmax(p->minimum, (double)below(20) - 4.5);
+        t->parameters[t->config.n_parameters++] = (h5calib_parameter){i, value};
+    }
+}
+
+static void choose_constants(test_case *t)
+{
+    for (unsigned k = 0; k < t->algorithm->n_constants; k++) {
+        const h5calib_constant_spec *s = &t->algorithm->constants[k];
+        const bool mask = (s->flags & H5CALIB_CONSTANT_MASK) != 0;
+        const h5calib_dtype dtype = mask ? H5CALIB_U8 : any_dtype();
+        const ptrdiff_t size = (ptrdiff_t)h5calib_dtype_size(dtype);
+        t->stages[k] = s->stages + below(s->max_stages - s->stages + 1);
+        if ((s->flags & H5CALIB_CONSTANT_OPTIONAL) && below(3) == 0)
+            t->stages[k] = 0;
+        if (t->stages[k] == 0)
+            continue;
+        t->memory[k] = malloc(t->stages[k] * PIXELS * (size_t)size);
+        CHECK(t->memory[k], "out of memory");
+        fill(t->memory[k], dtype, t->stages[k] * PIXELS, below(10));
+        for (size_t i = 0; mask && i < t->stages[k] * PIXELS; i++)
+            ((uint8_t *)t->memory[k])[i] = below(20) == 0;
+        t->constants[k] = (h5calib_array){t->memory[k], dtype, 1, t->stages[k], {0, PIXELS * size, NX * size, size}};
+    }
+}
+
+/* Some pixels of a frame, from memory that is aligned to elements only. */
+static void compare(const h5calib_calibrator *c, const h5calib_cell *cell, h5calib_dtype raw_dtype,
+                    h5calib_dtype out_dtype)
+{
+    const h5calib_algorithm *a = h5calib_calibrator_algorithm(c);
+    const size_t raw_size = h5calib_dtype_size(raw_dtype), out_size = h5calib_dtype_size(out_dtype);
+    const size_t shift = below(16), out_shift = below(16);
+    const bool whole = (a->flags & H5CALIB_WHOLE_FRAME) != 0;
+    const size_t first = whole ? 0 : below(PIXELS), count = whole ? PIXELS : 1 + below(PIXELS - (unsigned)first);
+    char *raw = malloc((2 * PIXELS + 16) * raw_size);
+    char *out[2] = {malloc((PIXELS + 16) * out_size + MARGIN), malloc((PIXELS + 16) * out_size + MARGIN)};
+    CHECK(raw && out[0] && out[1], "out of memory");
+    fill(raw, raw_dtype, 2 * PIXELS + 16, below(10));
+
+    h5calib_run run = {{raw + shift * raw_size, NULL}, 1, raw_dtype, NULL, out_dtype, first, count};
+    if (a->raw_layout != H5CALIB_RAW_ONE)
+        run.raw[1] = (char *)run.raw[0] + (a->raw_layout == H5CALIB_RAW_LAST ? 1 : PIXELS) * raw_size;
+    if (a->raw_layout == H5CALIB_RAW_LAST)
+        run.raw_step = 2;
+    for (size_t i = 0; h5calib_cpu_variant_at(i); i++) {
+        const char *variant = h5calib_cpu_variant_at(i);
+        char *to = out[i > 0];
+        memset(to, 0xa5, (PIXELS + 16) * out_size + MARGIN);
+        CHECK(h5calib_set_cpu_variant(variant) == H5CALIB_OK, "%s", variant);
+        run.out = to + out_shift * out_size;
+        CHECK(h5calib_calibrate_run(c, cell, &run) == H5CALIB_OK, "%s", variant);
+        const char *ran = strrchr(h5calib_last_kernel(), '_');
+        CHECK(ran && strcmp(ran + 1, variant) == 0, "%s ran, not %s", h5calib_last_kernel(), variant);
+        CHECK(memcmp(to, out[0], (PIXELS + 16) * out_size + MARGIN) == 0, "%s %s: raw %d, out %d, %zu + %zu",
+              a->name, variant, raw_dtype, out_dtype, first, count);
+        for (size_t j = 0; j < MARGIN; j++)
+            CHECK(((unsigned char *)run.out)[count * out_size + j] == 0xa5 || out_shift + count < PIXELS + 16,
+                  "%s wrote past the end", h5calib_last_kernel());
+    }
+    free(raw);
+    free(out[0]);
+    free(out[1]);
+}
+
+/* One random calibration; 0 where its options do not fit together. */
+static int try_algorithm(const h5calib_algorithm *a)
+{
+    test_case t = {.algorithm = a};
+    h5calib_calibrator *c = NULL;
+    h5calib_cell *cell = NULL;
+    char message[300];
+    choose_parameters(&t);
+    choose_constants(&t);
+    const int works = h5calib_calibrator_create(&t.config, t.stages, a->n_constants, &c, message,
+                                                sizeof message) == H5CALIB_OK;
+    if (works) {
+        CHECK(h5calib_cell_create(c, t.constants, 0, &cell, message, sizeof message) == H5CALIB_OK, "%s", message);
+        CHECK(h5calib_cell_bytes(cell) > 0, "%s", a->name);
+        for (int raw = 1; raw <= 11; raw++)
+            for (int out = 1; out <= 11; out++)
+                if (h5calib_calibrator_check_dtypes(c, (h5calib_dtype)raw, (h5calib_dtype)out, NULL, 0) == H5CALIB_OK)
+                    compare(c, cell, (h5calib_dtype)raw, (h5calib_dtype)out);
+    }
+    h5calib_cell_free(cell);
+    h5calib_calibrator_free(c);
+    for (unsigned k = 0; k < a->n_constants; k++)
+        free(t.memory[k]);
+    return works;
+}
+
+int main(int argc, char **argv)
+{
+    const int wanted = argc > 1 ? atoi(argv[1]) : 100;
+    for (size_t i = 0; h5calib_algorithm_at(i); i++) {
+        int worked = 0;
+        for (int tries = 0; worked < wanted; tries++) {
+            CHECK(tries < 50 * wanted, "%s never worked", h5calib_algorithm_at(i)->name);
+            worked += try_algorithm(h5calib_algorithm_at(i));
+        }
+    }
+    for (size_t i = 0; h5calib_cpu_variant_at(i); i++)
+        printf("%s\n", h5calib_cpu_variant_at(i));
+    return 0;
+}

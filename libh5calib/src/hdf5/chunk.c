@@ -22,6 +22,8 @@ typedef struct box {
 /* One frame of a chunk on its way. */
 typedef struct job {
     const h5calib_cell *cell; /* NULL: nothing is known of its cell, all masked */
+    const h5calib_cell *next; /* with a weight: the next cell */
+    double weight;
     const char *raw;
     char *out;
 } job;
@@ -143,16 +145,16 @@ static void place_frame(const calibrated *c, const box *at, size_t i, uint64_t *
     *in_chunk = part;
 }
 
-/* Constants of a frame: NULL in *cell where an unknown memory cell is to be masked. */
-static bool choose_cell(binding *b, calibrated *c, uint64_t frame, const h5calib_cell **cell,
-                        char *message, size_t size)
+/* Constants of a frame: no cell where an unknown memory cell is to be masked. */
+static bool choose_cell(binding *b, calibrated *c, uint64_t frame, job *j, char *message, size_t size)
 {
-    int64_t number = 0;
-    *cell = NULL;
+    uint32_t cell = 0;
+    j->cell = j->next = NULL;
+    j->weight = 0;
     if (c->n_cells > 1 && c->cell_ids) {
         uint64_t raw = c->frames ? c->frames[frame] : frame;
-        number = c->cell_ids[raw];
-        if (number < 0 || number >= c->n_cells) {
+        int64_t number = c->cell_ids[raw];
+        if (!h5calib_calibrator_locate(c->calibrator, number, c->n_cells, &cell, &j->weight)) {
             if (h5calib_calibrator_masks_bad_cells(c->calibrator))
                 return true;
             h5calib_say(message, size,
@@ -161,8 +163,10 @@ static bool choose_cell(binding *b, calibrated *c, uint64_t frame, const h5calib
             return false;
         }
     }
-    *cell = h5calib_constants_get(b, c, (uint32_t)number, message, size);
-    return *cell != NULL;
+    j->cell = h5calib_constants_get(b, c, cell, message, size);
+    if (j->cell && j->weight > 0)
+        j->next = h5calib_constants_get(b, c, cell + 1, message, size);
+    return j->cell && (j->next || j->weight == 0);
 }
 
 /* ---- pixels --------------------------------------------------------------------------------- */
@@ -174,7 +178,11 @@ static h5calib_run run_at(const calibrated *c, const box *at, const job *j, size
     const size_t nx = (size_t)c->dims[c->rank - 1], width = (size_t)c->chunk[c->rank - 1];
     const size_t pixel = row * at->columns + first, element = c->raw.element;
     const size_t plane = at->rows * at->columns * element;
-    h5calib_run run = {.raw_step = 1, .raw_dtype = c->raw.dtype, .out_dtype = c->dtype};
+    h5calib_run run = {.raw_step = 1,
+                       .raw_dtype = c->raw.dtype,
+                       .out_dtype = c->dtype,
+                       .next = j->next,
+                       .weight = j->weight};
     switch (c->algorithm->raw_layout) {
     case H5CALIB_RAW_LAST:
         run.raw_step = 2;
@@ -207,7 +215,7 @@ static bool run_pixels(const calibrated *c, const box *at, const job *j, size_t 
  * run of pixels, a narrower one has a run for each of its rows. */
 static bool run_jobs(const calibrated *c, const box *at, const job *jobs)
 {
-    const bool whole = c->algorithm->flags & H5CALIB_WHOLE_FRAME;
+    const bool whole = h5calib_calibrator_whole_frame(c->calibrator);
     const bool joined = at->columns == c->dims[c->rank - 1] && at->columns == c->chunk[c->rank - 1];
     const size_t rows = joined ? 1 : at->rows;
     const size_t length = joined ? at->rows * at->columns : at->columns;
@@ -238,9 +246,11 @@ static bool compute(binding *b, calibrated *c, const box *at, const int64_t *cel
         place_frame(c, at, i, &frame, &place);
         jobs[i].raw = raw + i * raw_frame_bytes(c, at);
         jobs[i].out = out + place * frame_bytes;
+        jobs[i].next = NULL;
+        jobs[i].weight = 0;
         if (cell)
             jobs[i].cell = h5calib_constants_get(b, c, (uint32_t)*cell, message, size);
-        else if (!choose_cell(b, c, frame, &jobs[i].cell, message, size))
+        else if (!choose_cell(b, c, frame, &jobs[i], message, size))
             return false;
         if (cell && !jobs[i].cell)
             return false;

@@ -183,22 +183,26 @@ static bool choose_frame(const calibrated *c, uint64_t frame, uint64_t *raw_fram
     return false;
 }
 
-/* Constants of a frame: NULL in *cell where an unknown memory cell is to be masked. */
-static bool choose_cell(binding *b, calibrated *c, uint64_t frame, uint64_t raw_frame,
-                        const h5calib_cell **cell, char *message, size_t size)
+/* Constants of a frame: no cell where an unknown memory cell is to be masked. */
+static bool choose_cell(binding *b, calibrated *c, uint64_t frame, h5calib_job *j, char *message,
+                        size_t size)
 {
-    int64_t number = c->n_cells > 1 && c->cell_ids ? c->cell_ids[raw_frame] : 0;
-    *cell = NULL;
-    if (number < 0 || number >= c->n_cells) {
-        if (h5calib_calibrator_masks_bad_cells(c->calibrator))
-            return true;
-        h5calib_say(message, size,
-                    "frame %llu was stored in memory cell %lld, the constants have cells 0 to %u",
-                    (unsigned long long)frame, (long long)number, c->n_cells - 1);
-        return false;
+    uint32_t cell = 0;
+    if (c->n_cells > 1 && c->cell_ids) {
+        int64_t number = c->cell_ids[j->raw_frame];
+        if (!h5calib_calibrator_locate(c->calibrator, number, c->n_cells, &cell, &j->weight)) {
+            if (h5calib_calibrator_masks_bad_cells(c->calibrator))
+                return true;
+            h5calib_say(message, size,
+                        "frame %llu was stored in memory cell %lld, the constants have cells 0 to %u",
+                        (unsigned long long)frame, (long long)number, c->n_cells - 1);
+            return false;
+        }
     }
-    *cell = h5calib_constants_get(b, c, (uint32_t)number, message, size);
-    return *cell != NULL;
+    j->cell = h5calib_constants_get(b, c, cell, message, size);
+    if (j->cell && j->weight > 0)
+        j->next = h5calib_constants_get(b, c, cell + 1, message, size);
+    return j->cell && (j->next || j->weight == 0);
 }
 
 static bool choose_jobs(binding *b, h5calib_work *w, const int64_t *legacy_cell, char *message,
@@ -217,7 +221,7 @@ static bool choose_jobs(binding *b, h5calib_work *w, const int64_t *legacy_cell,
         if (!choose_frame(c, frame, &j->raw_frame, message, size))
             return false;
         if (!legacy_cell) {
-            if (!choose_cell(b, c, frame, j->raw_frame, &j->cell, message, size))
+            if (!choose_cell(b, c, frame, j, message, size))
                 return false;
         } else if (!(j->cell = h5calib_constants_get(b, c, (uint32_t)*legacy_cell, message, size))) {
             return false;
@@ -262,7 +266,11 @@ static h5calib_run run_at(const h5calib_work *w, const h5calib_job *j, const spa
     const size_t y0 = (size_t)w->at.start[c->rank - 2], x0 = (size_t)w->at.start[c->rank - 1];
     const size_t nx = (size_t)c->dims[c->rank - 1], width = (size_t)w->at.extent[c->rank - 1];
     const bool pairs = c->algorithm->raw_layout == H5CALIB_RAW_LAST;
-    h5calib_run run = {.raw_step = pairs ? 2 : 1, .raw_dtype = c->raw.dtype, .out_dtype = c->dtype};
+    h5calib_run run = {.raw_step = pairs ? 2 : 1,
+                       .raw_dtype = c->raw.dtype,
+                       .out_dtype = c->dtype,
+                       .next = j->next,
+                       .weight = j->weight};
     run.raw[0] = raw;
     if (c->algorithm->raw_layout != H5CALIB_RAW_ONE)
         run.raw[1] = raw + (pairs ? c->raw.element : plane);
@@ -320,7 +328,7 @@ static void cut(h5calib_work *w)
     const size_t pixels = w->at.rows * w->at.columns;
     w->joined = w->at.columns == c->dims[c->rank - 1] && w->at.columns == w->at.extent[c->rank - 1];
     w->block = BLOCK_PIXELS;
-    if ((c->algorithm->flags & H5CALIB_WHOLE_FRAME) || !w->joined)
+    if (h5calib_calibrator_whole_frame(c->calibrator) || !w->joined)
         w->block = pixels ? pixels : 1;
     w->spans = w->joined ? (pixels + w->block - 1) / w->block : w->at.rows;
     w->scratch_bytes = w->raw ? 0 : (w->block < pixels ? w->block : pixels) * values_per_pixel(c) *

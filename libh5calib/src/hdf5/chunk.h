@@ -30,6 +30,8 @@ bool h5calib_box_compute(binding *b, calibrated *c, const h5calib_box *at, const
 
 typedef struct h5calib_job { /* one frame */
     const h5calib_cell *cell; /* NULL: nothing is known of its cell, all masked */
+    const h5calib_cell *next; /* with a weight: the next cell, interpolated with */
+    double weight;
     uint64_t raw_frame;
     size_t in_box;
     char *out;

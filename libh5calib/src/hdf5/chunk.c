@@ -41,6 +41,7 @@ static void measure(const calibrated *c, h5calib_box *at)
 bool h5calib_box_of_chunk(const calibrated *c, uint64_t number, h5calib_box *at)
 {
     at->clipped = false;
+    at->frame_step = 0;
     for (int i = c->rank - 1; i >= 0; i--) {
         hsize_t grid = (c->dims[i] + c->chunk[i] - 1) / c->chunk[i];
         if (grid == 0)
@@ -62,6 +63,7 @@ bool h5calib_box_of_selection(const calibrated *c, const uint64_t *start, const 
                               h5calib_box *at)
 {
     at->clipped = false;
+    at->frame_step = 0;
     for (int i = 0; i < c->rank; i++) {
         if (start[i] > c->dims[i] || count[i] > c->dims[i] - start[i])
             return false;
@@ -209,8 +211,10 @@ static bool choose_jobs(binding *b, h5calib_work *w, const int64_t *legacy_cell,
                         size_t size)
 {
     calibrated *c = w->c;
-    const size_t frame_bytes = (size_t)(w->at.extent[c->rank - 2] * w->at.extent[c->rank - 1]) *
-                               h5calib_dtype_size(c->dtype);
+    size_t frame_bytes = (size_t)(w->at.extent[c->rank - 2] * w->at.extent[c->rank - 1]) *
+                         h5calib_dtype_size(c->dtype);
+    if (w->at.frame_step)
+        frame_bytes = w->at.frame_step;
     for (size_t i = 0; i < w->at.frames; i++) {
         h5calib_job *j = &w->jobs[i];
         uint64_t frame;

@@ -12,6 +12,7 @@
 typedef struct h5calib_box {
     hsize_t start[H5CALIB_MAX_RANK], count[H5CALIB_MAX_RANK];
     hsize_t extent[H5CALIB_MAX_RANK]; /* of the output; the box lies at its beginning */
+    size_t frame_step; /* bytes from one frame to the next in the output; 0: as `extent` says */
     size_t frames, rows, columns;
     bool clipped; /* the output is larger than the box: the rest is masked */
 } h5calib_box;

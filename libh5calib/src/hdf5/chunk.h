@@ -6,6 +6,7 @@
 #define H5CALIB_CHUNK_H
 
 #include "calibrated.h"
+#include "rawmap.h"
 #include "team.h"
 
 /* A box of the dataset, and the shape of the array its values go to. */
@@ -43,12 +44,12 @@ typedef struct h5calib_work {
     h5calib_box at;
     char *out;
     char *raw;      /* the box as HDF5 read it, or NULL: blocks read for themselves */
-    char *scratch;  /* raw pixels of a block, for each worker */
-    size_t scratch_bytes;
+    h5calib_scratch *scratch; /* raw pixels of a block, for each worker */
     h5calib_job *jobs;
     size_t *groups; /* first job of each group of frames of one cell, and the end */
     size_t n_groups, spans, block;
-    bool joined; /* the rows of the box follow each other without gaps */
+    bool joined;  /* the rows of the box follow each other without gaps */
+    bool decodes; /* blocks decode compressed raw chunks */
     unsigned threads;
     h5calib_task task;
 } h5calib_work;

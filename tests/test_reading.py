@@ -3,6 +3,7 @@
 import shutil
 import threading
 
+import hdf5plugin
 import h5py
 import numpy as np
 import pytest
@@ -18,7 +19,9 @@ SELECTIONS = [
 
 @pytest.mark.parametrize("chunks", [(1, 16, 24), (5, 16, 24), (1, 7, 11)])
 @pytest.mark.parametrize("raw", [{}, {"chunks": (1, 16, 24)}, {"chunks": (5, 4, 24)}, {"chunks": (5, 4, 7)},
-                                 {"chunks": (3, 16, 24), "compression": "gzip"}])
+                                 {"chunks": (3, 16, 24), "compression": "gzip"},
+                                 {"chunks": (5, 16, 24), **hdf5plugin.Bitshuffle()},
+                                 {"chunks": (1, 16, 24), **hdf5plugin.Zstd()}])
 def test_selections(tmp_path, detector, chunks, raw):
     with h5py.File(tmp_path / "one.h5", "w") as f:
         f.create_dataset("raw", data=detector.raw, **raw)
@@ -148,3 +151,30 @@ def test_what_cannot_be_read(tmp_path, view):
     view.raw_path.unlink()
     with h5py.File(view.path) as f, pytest.raises(OSError, match="looked for its file"):
         h5calib.read(f["calibrated"])
+
+
+@pytest.mark.parametrize("compression", [{}, hdf5plugin.Bitshuffle(), {"compression": "gzip"}])
+def test_pairs_of_values(tmp_path, rng, compression):
+    """AGIPD as on disk: signal and gain voltage in planes; several frames a raw chunk."""
+    raw = rng.integers(0, 8000, (11, 2, 8, 6), dtype="u2")
+    shape = (3, 3, 8, 6)
+    constants = {
+        "threshold": np.stack([np.full((3, 8, 6), v, "f4") for v in (2500, 5000)], 1),
+        "pedestal": rng.uniform(0, 4000, shape).astype("f4"),
+        "gain": rng.uniform(1, 40, shape).astype("f4"),
+    }
+    cells = rng.integers(0, 3, 11)
+    calibration = h5calib.Agipd(**constants)
+    with h5py.File(tmp_path / "v.h5", "w") as f:
+        f.create_dataset("raw", data=raw, chunks=(4, 2, 8, 6), **compression)
+        h5calib.create_calibrated_dataset(
+            f, "v", raw="raw", calibration=calibration, cell_ids=cells, chunks=(3, 8, 6)
+        )
+    stage = (raw[:, 1] > 2500).astype(int) + (raw[:, 1] > 5000)
+    pedestal, gain = (
+        np.take_along_axis(constants[name][cells], stage[:, None], 1)[:, 0] for name in ("pedestal", "gain")
+    )
+    expected = (raw[:, 0].astype("f4") - pedestal) / gain
+    with h5py.File(tmp_path / "v.h5") as f:
+        assert same(f["v"][...], expected)
+        assert same(h5calib.read(f["v"], threads=3), expected)

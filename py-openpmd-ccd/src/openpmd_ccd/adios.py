@@ -1,0 +1,223 @@
+"""The same scan as ADIOS2, written through openPMD-api (extra ``openpmd-ccd[adios2]``).
+
+Each shot is one ADIOS2 step of the BP4 engine, which is in the file when the step has ended.
+After a kill, BP4 still believes that a writer is active and makes readers wait for ever;
+`recover_bp` resets that mark. Every shot whose `add` returned is in the file then.
+"""
+
+import json
+import os
+import shutil
+
+import numpy as np
+
+from . import attributes
+from .errors import CCDError, MissingPackageError, RecoveryError, SettingError, WriteError
+from .journal import Journal, journal_path, read_journal
+from .safety import Guard, describe
+
+#: BP4's index: records of 64 bytes, the first of which says at this place "writer is active"
+_RECORD, _ACTIVE = 64, 38
+_BY_API = {"openPMD", "openPMDextension", "basePath", "iterationEncoding", "iterationFormat"}
+_MESH_BY_API = {"geometry", "dataOrder", "axisLabels", "gridSpacing", "gridGlobalOffset",
+                "gridUnitSI", "unitDimension", "timeOffset"}  # fmt: skip
+#: HDF5's compressors and ADIOS2's operators
+_OPERATORS = {
+    "gzip": {"type": "blosc", "parameters": {"compressor": "zlib", "clevel": "1"}},
+    "blosc2": {"type": "blosc", "parameters": {"compressor": "zstd", "clevel": "1"}},
+    "bitshuffle": {
+        "type": "blosc",
+        "parameters": {"compressor": "lz4", "clevel": "1", "doshuffle": "BLOSC_BITSHUFFLE"},
+    },
+}
+
+
+def openpmd_api():
+    """The module openpmd_api, or an error that says how to get it."""
+    try:
+        import openpmd_api
+    except ImportError:
+        raise MissingPackageError(
+            "files ending in .bp need openPMD-api: pip install 'openpmd-ccd[adios2]'"
+        ) from None
+    return openpmd_api
+
+
+class AdiosWriter:
+    """Writes shots as steps of a BP4 file."""
+
+    def __init__(self, path, camera, compression, overwrite=False, fsync=False, swmr=False):
+        if swmr:
+            raise SettingError("swmr=True is a mode of HDF5: a .bp file can be read while it grows")
+        self.path, self.safe, self._fsync, self._broken = path, [], fsync, False
+        self._io = openpmd_api()
+        options = _options(compression)
+        self._journal = Journal(path, fsync)
+        try:
+            self._journal.start({"layout": "bp4"})
+            if path.exists() and overwrite:
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
+            self._series = self._io.Series(os.fspath(path), self._io.Access.create, options)
+            self._describe(attributes.root(camera))
+            self._guard = None
+        except BaseException:
+            self._journal.remove()
+            raise
+
+    def _describe(self, root):
+        # not the default, variable-based: there a shot would inherit metadata of earlier ones
+        self._series.set_iteration_encoding(self._io.Iteration_Encoding.group_based)
+        self._series.set_meshes_path(attributes.MESHES + "/")
+        for name, value in root.items():
+            if name not in _BY_API | {"meshesPath"}:
+                self._series.set_attribute(name, value.decode())
+
+    def write(self, shot):
+        """Write one shot as a step of its own."""
+        if self._guard is not None:
+            self._guard.check(shot.number, shot.nbytes)
+        if self._broken:
+            raise WriteError(f"shot {shot.number} was not written: {describe(self.safe)}")
+        self._broken = True
+        try:
+            self._write(shot)
+            self._sync()
+            self._journal.append({"shot": shot.number, "time": shot.time})
+        except CCDError:
+            raise
+        except Exception as error:
+            raise WriteError(
+                f"shot {shot.number} was not written to {self.path}: {error}; {describe(self.safe)}"
+            ) from error
+        self._broken = False
+        self.safe.append(shot.number)
+        if self._guard is None:
+            self._guard = Guard(self.path, self.safe)
+
+    def _write(self, shot):
+        form = shot.form()
+        iteration = self._series.write_iterations()[shot.number]
+        iteration.time, iteration.dt, iteration.time_unit_SI = shot.time, 0.0, 1.0
+        for name, value in attributes.metadata(shot.metadata).items():
+            iteration.set_attribute(name, _plain(value))
+        mesh = iteration.meshes[attributes.RECORD]
+        self._set_mesh(mesh, form)
+        for component, plane in shot.planes.items():
+            part = mesh[component or self._io.Mesh_Record_Component.SCALAR]
+            part.reset_dataset(self._io.Dataset(plane.dtype, plane.shape))
+            part.unit_SI = 1.0
+            part.position = [0.5] * plane.ndim
+            part.store_chunk(plane)
+        iteration.close()
+
+    def _set_mesh(self, mesh, form):
+        values = attributes.mesh(form)
+        mesh.geometry = self._io.Geometry.cartesian
+        mesh.data_order = "C"
+        mesh.axis_labels = list(form.axes)
+        mesh.grid_spacing = values["gridSpacing"].tolist()
+        mesh.grid_global_offset = values["gridGlobalOffset"].tolist()
+        mesh.grid_unit_SI = 1.0
+        mesh.unit_dimension = {}
+        mesh.time_offset = 0.0
+        for name, value in values.items():
+            if name not in _MESH_BY_API:
+                mesh.set_attribute(name, _plain(value))
+
+    def _sync(self):
+        if self._fsync:
+            for entry in self.path.iterdir():
+                with entry.open("rb") as file:
+                    os.fsync(file.fileno())
+
+    def flush(self):
+        """Nothing to do: each shot is a finished step."""
+
+    def close(self):
+        """Close the series and remove the journal."""
+        try:
+            self._series.close()
+        except Exception as error:
+            self._broken = True
+            raise WriteError(f"{self.path} is not complete ({error}); {self._advice()}") from error
+        finally:
+            if self._broken:
+                self._journal.close()
+        if self._broken:
+            raise WriteError(f"{self.path} is not complete; {self._advice()}")
+        self._journal.remove()
+
+    def _advice(self):
+        return f"{describe(self.safe)}; run 'openpmd-ccd recover {self.path}'"
+
+
+def _plain(value):
+    """Built-in types, which openPMD-api takes as attributes."""
+    value = np.asarray(value).tolist()
+    if isinstance(value, list):
+        return [v.decode() if isinstance(v, bytes) else v for v in value]
+    return value.decode() if isinstance(value, bytes) else value
+
+
+def _options(compression):
+    # the group table, which only a linear reader needs, comes with a warning on stderr
+    adios = {"engine": {"type": "bp4"}, "use_group_table": False}
+    if compression is not None:
+        if compression not in _OPERATORS:
+            raise SettingError(f"compression of a .bp file: one of {sorted(_OPERATORS)} or None")
+        adios["dataset"] = {"operators": [_OPERATORS[compression]]}
+    return json.dumps({"adios2": adios})
+
+
+def is_unfinished(path):
+    """Whether BP4's index says that a writer is active: a reader would wait for ever."""
+    try:
+        with (path / "md.idx").open("rb") as file:
+            return file.read(_ACTIVE + 1)[_ACTIVE:] == b"\1"
+    except OSError:
+        return False
+
+
+def recover_bp(path):
+    """Make a killed .bp scan readable; see `openpmd_ccd.recover`."""
+    from .recovery import Recovery
+
+    index = path / "md.idx"
+    if not index.is_file():
+        raise RecoveryError(f"{path}: no ADIOS2 file (BP4) there")
+    journal = Journal(path)
+    try:
+        records = read_journal(journal_path(path))[2]
+        changed = _end_steps(index)
+        shots = _listed(path)
+        lost = sorted({r["shot"] for r in records} - set(shots))
+        journal.remove()
+    finally:
+        journal.close()
+    return Recovery(path, shots=shots, lost=lost, rebuilt=changed)
+
+
+def _end_steps(index):
+    """Cut a half-written index record off and say that no writer is active; whether changed."""
+    size = index.stat().st_size
+    with index.open("r+b") as file:
+        whole = size // _RECORD * _RECORD
+        file.truncate(whole)
+        file.seek(_ACTIVE)
+        active = file.read(1) != b"\0"
+        if active and whole:
+            file.seek(_ACTIVE)
+            file.write(b"\0")
+    return active or whole != size
+
+
+def _listed(path):
+    """Numbers of the shots that openPMD-api reads."""
+    if (path / "md.idx").stat().st_size <= _RECORD:
+        return []
+    io = openpmd_api()
+    series = io.Series(os.fspath(path), io.Access.read_only)
+    try:
+        return sorted(series.iterations)
+    finally:
+        series.close()

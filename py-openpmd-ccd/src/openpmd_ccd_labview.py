@@ -97,9 +97,9 @@ def _given(value):
 
 def _number(value):
     """Number of a scan, or None where the terminal is not wired; 0 is a number."""
-    if value is None or value is False or _size(value) == 0 or _no_number(value):
+    if value is None or _size(value) == 0:
         return None
-    return value
+    return None if _is_number(value) and _no_number(value) else value
 
 
 def _scan(ccd_name):
@@ -203,6 +203,7 @@ def status(ccd_name):
 
 
 def _progress(scan):
+    scan.check()
     return f"{scan.path}: {len(scan.safe)} images safe, {scan.waiting} waiting"
 
 

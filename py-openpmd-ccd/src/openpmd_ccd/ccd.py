@@ -138,6 +138,11 @@ class CCD:
         """Number of shots in the queue of a non-blocking scan."""
         return self._background.waiting if self._background else 0
 
+    def check(self):
+        """Raise what a deferred write failed with, and `ScanClosedError` after `close`."""
+        with self._lock:
+            self._check_open()
+
     def _check_open(self):
         if self._writer is None:
             raise ScanClosedError(f"{self.path} is closed")

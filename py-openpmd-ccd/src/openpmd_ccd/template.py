@@ -5,6 +5,8 @@ So an iteration without pixels is built once per `Form` in a file that lives in 
 `H5Ocopy` puts a copy into the scan; only time and metadata differ.
 """
 
+import itertools
+
 import numpy as np
 from h5py import h5a, h5d, h5f, h5g, h5o, h5p, h5s, h5t
 
@@ -18,12 +20,15 @@ _COMPACT = (64, 32)
 _KEEP = 16
 
 
+_names = itertools.count()
+
+
 def memory_file():
     """A file in memory for the templates, in the compact format of HDF5 1.8."""
     fapl = h5p.create(h5p.FILE_ACCESS)
     fapl.set_fapl_core(64 * 1024, False)
     fapl.set_libver_bounds(h5f.LIBVER_V18, h5f.LIBVER_V18)
-    return h5f.create(b"openpmd-ccd-templates", h5f.ACC_TRUNC, fapl=fapl)
+    return h5f.create(b"openpmd-ccd-templates-%d" % next(_names), h5f.ACC_TRUNC, fapl=fapl)
 
 
 def write_attribute(obj, name, value):

@@ -106,7 +106,7 @@ def _scan(ccd_name):
     from openpmd_ccd.errors import UnknownCameraError
 
     name = _text(ccd_name)
-    if name not in _scans:
+    if not isinstance(name, str) or name not in _scans:
         raise UnknownCameraError(f"camera {ccd_name!r} is not open: call open_write first")
     return _scans[name]
 

@@ -3,6 +3,7 @@
 import numpy as np
 
 from .checksum import matches
+from .template import chunk_shape
 
 
 class PixelSource:
@@ -33,13 +34,25 @@ class PixelSource:
         return self._file.read(size)
 
     def plane(self, place, form):
-        """Array of a contiguous plane, or None if bytes are missing."""
+        """Array of a plane that is not compressed, or None if bytes are missing."""
         dtype = np.dtype(form["dtype"])
+        if is_chunked(place):
+            return self._assembled(place, form["shape"], dtype)
         size = int(np.prod(form["shape"])) * dtype.itemsize
         data = self.read(place[1], size)
         if len(data) != size:
             return None
         return np.frombuffer(data, dtype).reshape(form["shape"])
+
+    def _assembled(self, place, shape, dtype):
+        """Array of a plane in chunks without filters; chunks at the edges reach beyond it."""
+        size = chunk_shape(shape, dtype.itemsize)
+        plane = np.empty(shape, dtype)
+        for offset, _, data, _ in self.chunks(place):
+            chunk = np.frombuffer(data, dtype).reshape(size)
+            target = plane[tuple(slice(o, o + n) for o, n in zip(offset, size, strict=True))]
+            target[...] = chunk[tuple(map(slice, target.shape))]
+        return plane
 
     def chunks(self, place):
         """(offset, filter mask, bytes, checksum) of each chunk of a plane."""

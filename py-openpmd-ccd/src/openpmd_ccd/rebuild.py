@@ -35,14 +35,14 @@ def rebuild(new, old, header, forms, records):
     try:
         with PixelSource(old) as source:
             for record in records:
-                _copy(scan, source, record, forms[record["as"]])
+                _copy(scan, storage, source, record, forms[record["as"]])
         scan.flush()
         os.fsync(scan.fd)
     finally:
         scan.close()
 
 
-def _copy(scan, source, record, form_record):
+def _copy(scan, storage, source, record, form_record):
     form = form_of(form_record)
     places = dict(zip(form.components, record["at"], strict=True))
     shot = Shot(record["shot"], record["time"], {}, form.axes, form.settings)
@@ -50,7 +50,7 @@ def _copy(scan, source, record, form_record):
 
     def write(dataset, component):
         place = places[component]
-        if is_chunked(place):
+        if is_chunked(place) and storage.filters:
             for offset, mask, data, _ in source.chunks(place):
                 dataset.write_direct_chunk(offset, data, mask)
         else:

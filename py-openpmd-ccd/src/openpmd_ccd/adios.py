@@ -5,6 +5,7 @@ After a kill, BP4 still believes that a writer is active and makes readers wait 
 `recover_bp` resets that mark. Every shot whose `add` returned is in the file then.
 """
 
+import ctypes
 import json
 import os
 import shutil
@@ -12,7 +13,7 @@ import shutil
 import numpy as np
 
 from . import attributes
-from .errors import CCDError, MissingPackageError, RecoveryError, SettingError, WriteError
+from .errors import CCDError, FileVanishedError, MissingPackageError, RecoveryError, SettingError, WriteError
 from .journal import Journal, journal_path, read_journal
 from .safety import Guard, describe
 
@@ -74,8 +75,7 @@ class AdiosWriter:
 
     def write(self, shot):
         """Write one shot as a step of its own."""
-        if self._guard is not None:
-            self._guard.check(shot.number, shot.nbytes)
+        self._check(shot)
         if self._broken:
             raise WriteError(f"shot {shot.number} was not written: {describe(self.safe)}")
         self._broken = True
@@ -86,13 +86,24 @@ class AdiosWriter:
         except CCDError:
             raise
         except Exception as error:
+            reason = " ".join(str(error).split())
             raise WriteError(
-                f"shot {shot.number} was not written to {self.path}: {error}; {describe(self.safe)}"
+                f"shot {shot.number} was not written to {self.path}: {reason}; "
+                f"{describe(self.safe)}"
             ) from error
         self._broken = False
         self.safe.append(shot.number)
         if self._guard is None:
             self._guard = Guard(self.path, self.safe)
+
+    def _check(self, shot):
+        if self._guard is None:
+            return
+        try:
+            self._guard.check(shot.number, shot.nbytes)
+        except FileVanishedError:
+            self._broken = True
+            raise
 
     def _write(self, shot):
         form = shot.form()
@@ -135,16 +146,16 @@ class AdiosWriter:
 
     def close(self):
         """Close the series and remove the journal."""
+        if self._broken or not self.path.exists():
+            # ADIOS2 ends the process when it cannot close a file: never ask it to
+            ctypes.pythonapi.Py_IncRef(ctypes.py_object(self._series))
+            self._journal.close()
+            raise WriteError(f"{self.path} is not complete; {self._advice()}")
         try:
             self._series.close()
         except Exception as error:
-            self._broken = True
+            self._journal.close()
             raise WriteError(f"{self.path} is not complete ({error}); {self._advice()}") from error
-        finally:
-            if self._broken:
-                self._journal.close()
-        if self._broken:
-            raise WriteError(f"{self.path} is not complete; {self._advice()}")
         self._journal.remove()
 
     def _advice(self):

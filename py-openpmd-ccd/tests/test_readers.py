@@ -28,6 +28,7 @@ FEATURES = {
     "gzip": ({"compression": "gzip"}, [frame(0, (300, 200)), frame(1, (4, 5, 3))]),
     "large chunks": ({"compression": ("gzip", 4)}, [frame(0, (3000, 1500))]),
     "swmr": ({"swmr": True, **CAMERA}, [frame(0), frame(1)]),
+    "swmr fsync not blocking": ({"swmr": True, "fsync": True, "blocking": False}, [frame(0)] * 3),
     "swmr colour gzip": ({"swmr": True, "compression": "gzip"}, [frame(0, (5, 7, 3))]),
     "not blocking": ({"blocking": False}, [frame(i) for i in range(20)]),
     "fsync": ({"fsync": True}, [frame(0)]),

@@ -9,6 +9,8 @@ then on the file is read like any other. A live reader opens
 `open_scan` with ``live=True``.
 """
 
+import os
+
 import h5py
 import numpy as np
 
@@ -39,6 +41,8 @@ class SwmrWriter(Hdf5Writer):
         form = shot.form()
         index = len(self._shots)
         self._scan.append(index, shot, form)
+        if self._fsync:
+            os.fsync(self._scan.file.id.get_vfd_handle())
         places = [self._locate(index, name, plane) for name, plane in shot.planes.items()]
         self._record(shot, form, places)
         self._shots.append((shot.number, shot.time, form, shot.metadata))

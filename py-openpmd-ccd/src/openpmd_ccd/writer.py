@@ -47,7 +47,8 @@ class Hdf5Writer:
         self._broken = True
         try:
             self._write(shot)
-        except CCDError:
+        except CCDError:  # refused before anything was written
+            self._broken = False
             raise
         except Exception as error:
             raise self._guard.failure(shot.number, error) from error

@@ -20,6 +20,11 @@ from pathlib import Path
 import numpy as np
 import openpmd_ccd
 
+# imported before the children are, so that they are killed while writing, not importing
+import openpmd_ccd.adios
+import openpmd_ccd.images
+import openpmd_ccd.swmr
+
 SIZES = (64, 128, 256, 512, 1024, 2048)
 #: how often each way of writing is drawn
 WAYS = {"plain": 6, "gzip": 1, "colour": 1, "metadata": 1, "swmr": 1, "fsync": 1, "bp": 1}

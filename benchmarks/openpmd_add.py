@@ -17,6 +17,7 @@ from pathlib import Path
 
 import h5py
 import numpy as np
+
 from openpmd_ccd import CCD
 from openpmd_ccd.lists import to_array
 
@@ -111,7 +112,10 @@ def import_times(rounds=7):
     totals, modules = [], {}
     for _ in range(rounds):
         done = subprocess.run(
-            [sys.executable, "-X", "importtime", "-c", code], capture_output=True, text=True, check=True
+            [sys.executable, "-X", "importtime", "-c", code],
+            capture_output=True,
+            text=True,
+            check=True,
         )
         totals.append(float(done.stdout))
         lines = [line.split("|") for line in done.stderr.splitlines() if "|" in line][1:]
@@ -131,7 +135,9 @@ def first_call_ms(folder):
         "assert m.close('c')[1] == 0\n"
         "print((time.perf_counter() - start) * 1e3)\n"
     )
-    done = subprocess.run([sys.executable, "-c", code, folder], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", code, folder], capture_output=True, text=True, check=True
+    )
     return float(done.stdout)
 
 

@@ -13,13 +13,14 @@ import time
 
 import numpy as np
 from openpmd_add import tmpfs
+
 from openpmd_ccd import CCD
 
 READERS = {
     "openPMD-api": (
         "import openpmd_api as io\n"
         "def read(path):\n"
-        "    series = io.Series(path, io.Access.read_only, {'defer_iteration_parsing': True})\n"
+        "    series = io.Series(path, io.Access.read_only, OPTIONS)\n"
         "    return len(series.iterations)\n"
     ),
     "openPMD-viewer": (
@@ -32,7 +33,8 @@ READERS = {
         "import os\n"
         "from openpmd_viewer import OpenPMDTimeSeries\n"
         "def read(path):\n"
-        "    return len(OpenPMDTimeSeries(os.path.dirname(path), backend='openpmd-api').iterations)\n"
+        "    series = OpenPMDTimeSeries(os.path.dirname(path), backend='openpmd-api')\n"
+        "    return len(series.iterations)\n"
     ),
     "open_scan": (
         "from openpmd_ccd import open_scan\n"
@@ -57,11 +59,14 @@ def write(path, shots):
 
 def opening(reader, path, shots, rounds=3):
     """Best seconds of opening in a new process, imports not counted."""
-    code = READERS[reader].replace("{'defer_iteration_parsing': True}", "'{\"defer_iteration_parsing\": true}'")
-    code += (
-        "import sys, time\n"
-        "start = time.perf_counter(); count = read(sys.argv[1])\n"
-        "print(count, time.perf_counter() - start)\n"
+    code = (
+        "OPTIONS = '{\"defer_iteration_parsing\": true}'\n"
+        + READERS[reader]
+        + (
+            "import sys, time\n"
+            "start = time.perf_counter(); count = read(sys.argv[1])\n"
+            "print(count, time.perf_counter() - start)\n"
+        )
     )
     best = float("inf")
     for _ in range(rounds):

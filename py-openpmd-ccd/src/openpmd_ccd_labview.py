@@ -25,6 +25,8 @@ config_create_directory = True  # make the folder if it does not exist yet?
 import functools  # noqa: E402 - the settings come first, for the operator
 import math  # noqa: E402
 import os  # noqa: E402
+import signal  # noqa: E402
+import threading  # noqa: E402
 
 #: open scans by camera name; one LabVIEW Python session is one process
 _scans = {}
@@ -35,15 +37,35 @@ def _returns_cluster(function):
 
     @functools.wraps(function)
     def guarded(*args, **kwargs):
+        handler = None
         try:
+            handler = _hold_interrupts()
             try:
                 return (False, 0, str(function(*args, **kwargs)))
             except BaseException as error:
                 return _cluster(function.__name__, error)
-        except BaseException:  # a second interrupt, while the first was being reported
-            return (True, 5098, "openPMD-CCD: interrupted")
+            finally:
+                _allow_interrupts(handler)
+        except BaseException:  # an interrupt that came before they were held, or after
+            _allow_interrupts(handler)
+            return (True, 5098, f"openPMD-CCD {function.__name__}: interrupted")
 
     return guarded
+
+
+def _hold_interrupts():
+    """Let a call finish in spite of Ctrl-C, which could leave a lock taken for ever."""
+    if threading.current_thread() is not threading.main_thread():
+        return None  # Python interrupts the main thread only
+    handler = signal.getsignal(signal.SIGINT)
+    if handler is not None:
+        signal.signal(signal.SIGINT, lambda *_: None)
+    return handler
+
+
+def _allow_interrupts(handler):
+    if handler is not None:
+        signal.signal(signal.SIGINT, handler)
 
 
 def _cluster(name, error):

@@ -18,10 +18,12 @@ from collections import Counter
 from pathlib import Path
 
 import numpy as np
+
 import openpmd_ccd
 
 # imported before the children are, so that they are killed while writing, not importing
 import openpmd_ccd.adios
+import openpmd_ccd.bp4
 import openpmd_ccd.images
 import openpmd_ccd.swmr
 

@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 import tifffile
 from conftest import BIN, by_api, frame, validator
-from openpmd_ccd import CCD
 from PIL import Image
+
+from openpmd_ccd import CCD
 
 
 def run(*arguments, cwd=None, code=0):

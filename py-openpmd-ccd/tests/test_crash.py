@@ -7,9 +7,10 @@ import sys
 import h5py
 import kill
 import numpy as np
-import openpmd_ccd
 import pytest
 from conftest import by_api, frame, validator
+
+import openpmd_ccd
 from openpmd_ccd import RecoveryError
 from openpmd_ccd.journal import journal_path
 
@@ -23,7 +24,8 @@ import os, sys
 sys.path.insert(0, sys.argv[1])
 from test_crash import IMAGES
 from openpmd_ccd import CCD
-scan = CCD(sys.argv[2], name="far field", operator="é", resolution=(5e-6, 4e-6), **eval(sys.argv[3]))
+options = {"name": "far field", "operator": "é", "resolution": (5e-6, 4e-6), **eval(sys.argv[3])}
+scan = CCD(sys.argv[2], **options)
 for number in range(0, 5, eval(sys.argv[4])):
     scan.add(number, IMAGES[number], time=100.5 + number, metadata={"n": number, "s": "ü"})
     scan.recalibrate(exposure_time=number + 1.0)
@@ -95,7 +97,14 @@ def tear(path, how):
             file.write(os.urandom(1000))
 
 
-TEARS = ["nothing", "superblock", "root group", "last metadata", "signature of groups", "trailing bytes"]
+TEARS = [
+    "nothing",
+    "superblock",
+    "root group",
+    "last metadata",
+    "signature of groups",
+    "trailing bytes",
+]
 
 
 @pytest.mark.parametrize("how", TEARS)
@@ -160,6 +169,7 @@ def test_damaged_pixels_are_noticed(scan_path):
     result = openpmd_ccd.recover(scan_path, keep_damaged=False)
     assert (result.shots, result.lost) == ([1, 2, 3], [0, 4])
     assert result.kept.exists(), "with lost shots the damaged file is always kept"
+    assert journal_path(result.kept).exists()
     check_only_pixels(scan_path, [1, 2, 3])
 
 
@@ -180,9 +190,33 @@ def test_cut_file(scan_path):
 
 def test_vanished_file(scan_path):
     write_and_die(scan_path, {})
-    scan_path.unlink()
+    moved = scan_path.rename(scan_path.with_name("moved.h5"))
+    with pytest.raises(RecoveryError, match="is missing: put it back beside its journal"):
+        openpmd_ccd.recover(scan_path)
+    moved.rename(scan_path)
+    assert openpmd_ccd.recover(scan_path).shots == [0, 1, 2, 3, 4]
+
+
+def test_kill_during_recover(scan_path, monkeypatch):
+    """Whatever recover had done when it was killed, it can be done again."""
+    write_and_die(scan_path, {})
+    tear(scan_path, "superblock")
+
+    class Killed(BaseException):
+        pass
+
+    def die(*_):
+        raise Killed
+
+    for step in ("link", "replace"):
+        with monkeypatch.context() as patch:
+            patch.setattr(os, step, die)
+            with pytest.raises(Killed):
+                openpmd_ccd.recover(scan_path)
+        assert journal_path(scan_path).exists()
     result = openpmd_ccd.recover(scan_path)
-    assert (result.shots, result.lost) == ([], [0, 1, 2, 3, 4])
+    assert (result.shots, result.lost) == ([0, 1, 2, 3, 4], [])
+    check(scan_path, result.shots)
 
 
 def test_nothing_to_recover(tmp_path):

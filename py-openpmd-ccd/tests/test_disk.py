@@ -7,10 +7,11 @@ import subprocess
 import sys
 
 import numpy as np
-import openpmd_ccd
-import openpmd_ccd.safety
 import pytest
 from conftest import by_api, frame, validator
+
+import openpmd_ccd
+import openpmd_ccd.safety
 from openpmd_ccd import CCD, DiskFullError, FileVanishedError, WriteError
 
 

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 import tifffile
 from conftest import by_api, frame
-from openpmd_ccd import CCD, ImageError
 from PIL import Image
+
+from openpmd_ccd import CCD, ImageError
 
 
 def stored(path, source, **options):
@@ -239,7 +240,8 @@ def test_nested_list_of_colours(scan_path):
 
 
 @pytest.mark.parametrize(
-    ("axes", "shape"), [("pyx", (4, 5, 3)), ("yxc", (4, 5, 2)), ("yx", (4, 5)), ("pyxc", (2, 4, 5, 3))]
+    ("axes", "shape"),
+    [("pyx", (4, 5, 3)), ("yxc", (4, 5, 2)), ("yx", (4, 5)), ("pyxc", (2, 4, 5, 3))],
 )
 def test_axes_settle_what_a_shape_leaves_open(axes, shape, scan_path):
     pixels = frame(0, shape)

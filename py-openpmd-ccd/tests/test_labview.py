@@ -6,11 +6,12 @@ import sys
 import time
 
 import numpy as np
-import openpmd_ccd
-import openpmd_ccd_labview as module
 import pytest
 from conftest import BIN, by_api, frame, validator
 from labview_simulator import NAN, Session, array, boolean, check_return, cluster, dbl, i32, string
+
+import openpmd_ccd
+import openpmd_ccd_labview as module
 
 FUNCTIONS = "open_write add add_path recalibrate flush status close close_all".split()
 
@@ -80,7 +81,9 @@ def test_a_scan(session, tmp_path):
     ],
 )
 def test_unwired_terminals_count_as_not_given(unwired, session, tmp_path):
-    assert session.call("open_write", string(tmp_path), string("cam"), i32(-1), *unwired)[0] is False
+    assert (
+        session.call("open_write", string(tmp_path), string("cam"), i32(-1), *unwired)[0] is False
+    )
     image = frame(0, (3, 4))
     for number, data in enumerate([array(image), array(image, numpy=True)]):
         assert session.call("add", string("cam"), i32(number), data, string())[0] is False
@@ -246,30 +249,30 @@ def test_real_interrupts_do_not_leave_the_module(tmp_path):
         "results = []\n"
         "def shoot():\n"
         "    for _ in range(200): time.sleep(0.002); os.kill(os.getpid(), signal.SIGINT)\n"
-        "number, interrupted, escaped = 0, 0, 0\n"
+        "number, bad, escaped = 0, [], 0\n"
         "thread = threading.Thread(target=shoot); thread.start()\n"
         "image = [[7] * 300] * 300\n"
         "while thread.is_alive():\n"
         "    try:\n"
-        "        inside = True; result = m.add('i', number, image); inside = False\n"
-        "        interrupted += result[1] == 5098; number += 1\n"
-        "    except KeyboardInterrupt: escaped += 1\n"
+        "        result = m.add('i', number, image)\n"
+        "        number += 1; bad += [result] * (result[1] != 0)\n"
+        "    except KeyboardInterrupt: escaped += 1; number += 1\n"
         "signal.signal(signal.SIGINT, signal.SIG_IGN)\n"
         "closed = m.close('i')\n"
-        "print(interrupted, escaped, number, closed[1])\n"
+        "print(len([r for r in bad if r[1] != 5098]), escaped, number, closed[1])\n"
     )
     done = subprocess.run(
         [sys.executable, "-c", code, tmp_path], capture_output=True, text=True, timeout=120
     )
-    interrupted, escaped, _, closed = map(int, done.stdout.split())
-    assert interrupted > 20, done.stdout
-    # only between the calls, where the simulator's loop is
-    assert escaped < interrupted / 4, done.stdout
-    assert closed == 0, done.stdout
-    result = openpmd_ccd.recover(tmp_path / "i_ccd.h5")
-    for number, shot in by_api(tmp_path / "i_ccd.h5").items():
-        assert (shot["planes"][""] == (1 if number == 10**6 else 7)).all()
-    assert 10**6 in result.shots
+    bad, escaped, number, closed = map(int, done.stdout.split())
+    assert (bad, closed) == (0, 0), done.stdout
+    # 200 were sent; some arrive between the calls, where the simulator's own loop is
+    assert escaped < 40, done.stdout
+    shots = by_api(tmp_path / "i_ccd.h5")
+    assert len(shots) > number - 200
+    assert 10**6 in shots
+    for n, shot in shots.items():
+        assert (shot["planes"][""] == (1 if n == 10**6 else 7)).all()
 
 
 def test_deferred_errors_come_out_of_the_next_call_and_of_close(tmp_path, monkeypatch):

@@ -4,9 +4,10 @@ import threading
 import time
 
 import numpy as np
-import openpmd_ccd.safety
 import pytest
 from conftest import by_api, frame, validator
+
+import openpmd_ccd.safety
 from openpmd_ccd import CCD, DiskFullError, ImageError, QueueFullError, ShotNumberError
 
 

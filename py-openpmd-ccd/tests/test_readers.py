@@ -5,6 +5,7 @@ import time
 import numpy as np
 import pytest
 from conftest import by_api, by_viewer, frame, openpmd_ls, validator
+
 from openpmd_ccd import CCD
 
 CAMERA = {

@@ -8,9 +8,10 @@ from datetime import datetime, timedelta, timezone
 
 import h5py
 import numpy as np
-import openpmd_ccd
 import pytest
 from conftest import by_api, frame, validator
+
+import openpmd_ccd
 from openpmd_ccd import (
     CCD,
     DirectoryMissingError,
@@ -98,9 +99,8 @@ def test_bad_settings(option, message, scan_path):
         CCD(scan_path, **option)
     assert caught.value.code == 5003
     assert not scan_path.exists()
-    with CCD(scan_path) as scan:
-        with pytest.raises(SettingError, match=message):
-            scan.recalibrate(**option)
+    with CCD(scan_path) as scan, pytest.raises(SettingError, match=message):
+        scan.recalibrate(**option)
 
 
 @pytest.mark.parametrize(
@@ -218,7 +218,9 @@ def test_second_writer_gets_a_clear_error(scan_path):
         with pytest.raises(ScanBusyError, match=f"process {os.getpid()}") as caught:
             CCD(scan_path, overwrite=True)
         assert caught.value.code == 5009
-        done = subprocess.run([sys.executable, "-c", code, scan_path], capture_output=True, text=True)
+        done = subprocess.run(
+            [sys.executable, "-c", code, scan_path], capture_output=True, text=True
+        )
         assert done.returncode == 1
         assert "ScanBusyError" in done.stderr
         assert "is being written by another writer" in done.stderr

@@ -1,6 +1,7 @@
 """`CCD`: the shots of one camera as an openPMD file."""
 
 import atexit
+import contextlib
 import os
 import threading
 import time as clock
@@ -289,7 +290,6 @@ _OPEN = weakref.WeakSet()
 @atexit.register
 def _close_all():
     for scan in list(_OPEN):
-        try:
+        # the interpreter is ending: where closing fails, the journal stays for `recover`
+        with contextlib.suppress(Exception):
             scan.close()
-        except Exception:  # the interpreter is ending: the journal stays for `recover`
-            pass

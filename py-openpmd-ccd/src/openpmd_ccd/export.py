@@ -26,6 +26,7 @@ def _write_png(path, pixels, shot):
     fits = pixels.dtype == np.uint8 or (pixels.dtype == np.uint16 and grey)
     if "page" in shot.axes or not fits:
         raise ImageError(
-            f"shot {shot.number} ({pixels.dtype}, axes {shot.axes}) does not fit into a PNG: use tiff"
+            f"shot {shot.number} ({pixels.dtype}, axes {shot.axes}) "
+            "does not fit into a PNG: use tiff"
         )
     Image.fromarray(pixels).save(path)

@@ -67,9 +67,7 @@ class PixelSource:
         if is_chunked(place):
             return all(
                 len(data) == chunk[2] and matches(data, expected)
-                for chunk, (_, _, data, expected) in zip(
-                    place[1:], self.chunks(place), strict=True
-                )
+                for chunk, (_, _, data, expected) in zip(place[1:], self.chunks(place), strict=True)
             )
         plane = self.plane(place, form)
         return plane is not None and matches(plane, place[0])

@@ -3,7 +3,8 @@
 import os
 
 from . import attributes
-from .adios import is_unfinished, openpmd_api
+from .adios import openpmd_api
+from .bp4 import is_unfinished
 from .read_h5 import in_order
 
 

@@ -6,6 +6,7 @@ can crash it; the rebuilt file is checked the same way before it takes the place
 """
 
 import os
+import shutil
 import subprocess
 import sys
 from dataclasses import dataclass, field
@@ -43,7 +44,8 @@ def recover(path, keep_damaged=True):
     """Make every shot readable whose `add` (non-blocking: `flush`) had returned.
 
     Harmless for a scan that was closed. If the file had to be rebuilt, the damaged one is
-    kept as ``<name>.damaged``, unless ``keep_damaged=False`` and no shot is lost.
+    kept as ``<name>.damaged``, unless ``keep_damaged=False`` and no shot is lost. With lost
+    shots its journal is kept, too.
 
     Returns
     -------
@@ -58,7 +60,7 @@ def recover(path, keep_damaged=True):
     """
     path = Path(path)
     if path.suffix == ".bp":
-        from .adios import recover_bp
+        from .bp4 import recover_bp
 
         return recover_bp(path)
     if not journal_path(path).exists():
@@ -66,6 +68,8 @@ def recover(path, keep_damaged=True):
     journal = Journal(path)
     try:
         result = _with_journal(path, keep_damaged)
+        if result.lost and result.kept:
+            shutil.copyfile(journal.path, journal_path(result.kept))
         journal.remove()
         return result
     finally:
@@ -88,6 +92,10 @@ def _with_journal(path, keep_damaged):
         return _restart(path)
     if header["format"] != 1:
         raise RecoveryError(f"{journal_path(path)} is of a newer format ({header['format']})")
+    if records and not path.exists():
+        raise RecoveryError(
+            f"{path} is missing: put it back beside its journal {journal_path(path).name}"
+        )
     good, lost = _check_pixels(path, forms, records)
     expected = {r["shot"] for r in good}
     if not lost and header["layout"] == "hdf5" and ask(path, journal_path(path)) == expected:
@@ -126,11 +134,18 @@ def _rebuild(path, header, forms, records):
     rebuild(new, path, header, forms, records)
     if ask(new) != {r["shot"] for r in records}:
         raise RecoveryError(f"the rebuilt file {new} cannot be read back")
-    kept = None
-    if path.exists():
-        kept = _unused(path.with_name(path.name + ".damaged"))
-        os.replace(path, kept)
+    kept = _keep(path) if path.exists() else None
     os.replace(new, path)
+    return kept
+
+
+def _keep(path):
+    """Give the damaged file a second name: at every moment one file is called `path`."""
+    kept = _unused(path.with_name(path.name + ".damaged"))
+    try:
+        os.link(path, kept)
+    except OSError:  # a file system without hard links
+        shutil.copyfile(path, kept)
     return kept
 
 

@@ -92,9 +92,7 @@ class Shot:
         self.time = float(values["time"])
         self.metadata = {k: v for k, v in values.items() if k not in _STANDARD}
         mesh = reader.mesh_attributes(number)
-        self.settings = {
-            name: _tuple(mesh[key]) for key, name in _SETTINGS.items() if key in mesh
-        }
+        self.settings = {name: _tuple(mesh[key]) for key, name in _SETTINGS.items() if key in mesh}
         self.axes = tuple(mesh["axisLabels"])
         self.grid_spacing = _tuple(mesh["gridSpacing"])
         self.grid_offset = _tuple(mesh["gridGlobalOffset"])
@@ -222,9 +220,7 @@ def _dask_stack(shots):
         import dask
         import dask.array as da
     except ImportError:
-        raise MissingPackageError(
-            "dask=True needs dask: pip install 'openpmd-ccd[dask]'"
-        ) from None
+        raise MissingPackageError("dask=True needs dask: pip install 'openpmd-ccd[dask]'") from None
     read = dask.delayed(lambda shot: shot.pixels, pure=False)
     parts = [da.from_delayed(read(s), s.shape, s.dtype) for s in shots]
     return da.stack(parts)

@@ -110,7 +110,7 @@ def main():
         if growth > 4 * LINEAR:
             missed.append(name)
     if arguments.large:
-        measure([100_000], list(READERS), 1)
+        measure([100_000], ["openPMD-api", "openPMD-viewer", "open_scan"], 1)
     print("grows too fast: " + ", ".join(missed) if missed else "no listing grows quadratically")
     return 1 if missed else 0
 

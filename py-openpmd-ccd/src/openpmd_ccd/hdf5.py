@@ -9,13 +9,34 @@ from . import attributes
 from .template import Templates, write_attributes
 
 
+#: half the names in a node of an old-format group: many, as openPMD-api walks through all
+#: nodes for each iteration that it lists; with HDF5's default of 4 that is quadratic
+_LEAF_K = 256
+#: where the superblock of an old-format file has that number (16 bits, little-endian)
+_LEAF_K_OFFSET = 16
+
+
+def create_file(path, overwrite):
+    """A new HDF5 file whose groups have the oldest format, with large nodes.
+
+    openPMD-api lists newer groups in quadratic time, and h5py has no `H5Pset_sym_k`: the
+    number is put into the superblock of the empty file, which has no such node yet.
+    """
+    libver = ("earliest", "v108")
+    h5py.File(path, "w" if overwrite else "x", libver=libver).close()
+    with open(path, "r+b") as file:
+        if file.read(9)[8] != 0:
+            raise OSError(f"{path}: superblock of version 0 expected")
+        file.seek(_LEAF_K_OFFSET)
+        file.write(_LEAF_K.to_bytes(2, "little"))
+    return h5py.File(path, "r+", libver=libver)
+
+
 class ScanFile:
     """A new openPMD file; `put` adds an iteration and `locate` says where its pixels are."""
 
     def __init__(self, path, root, storage, overwrite=False):
-        # the oldest format for the list of iterations: openPMD-api lists newer groups in
-        # quadratic time
-        self.file = h5py.File(path, "w" if overwrite else "x", libver=("earliest", "v108"))
+        self.file = create_file(path, overwrite)
         write_attributes(self.file.id, root)
         self.data = self.file.create_group("data").id
         self.templates = Templates(storage)

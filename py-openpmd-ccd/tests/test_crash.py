@@ -261,3 +261,37 @@ def test_random_kills_in_short():
     assert not failures
     assert count["acknowledged shots"] > 0
     assert count["killed while open"] > 0
+
+
+def test_changed_journal_lines_are_left_out(scan_path):
+    write_and_die(scan_path, {})
+    journal = journal_path(scan_path)
+    lines = journal.read_bytes().splitlines(keepends=True)
+    index = next(i for i, line in enumerate(lines) if b'"shot":3' in line)
+    lines[index] = lines[index].replace(b'"shot":3', b'"shot":8')
+    journal.write_bytes(b"".join(lines))
+    assert openpmd_ccd.recover(scan_path).shots == [0, 1, 2, 4]
+
+
+@pytest.mark.parametrize("options", [{}, {"swmr": True}, {"blocking": False}], ids=str)
+def test_fsync_covers_file_and_journal_at_each_shot(options, scan_path, monkeypatch):
+    synced, fsync = [], os.fsync
+
+    def note(fd):
+        synced.append(os.readlink(f"/proc/self/fd/{fd}"))
+        fsync(fd)
+
+    monkeypatch.setattr(os, "fsync", note)
+    with openpmd_ccd.CCD(scan_path, fsync=True, **options) as scan:
+        assert str(scan_path.parent) in synced
+        for number in range(3):
+            synced.clear()
+            scan.add(number, frame(number))
+            scan.flush()
+            assert synced == [str(scan_path), f"{scan_path}.journal"]
+        synced.clear()
+    assert str(scan_path) in synced
+    synced.clear()
+    with openpmd_ccd.CCD(scan_path, overwrite=True, **options) as scan:
+        scan.add(0, frame(0))
+    assert synced == []

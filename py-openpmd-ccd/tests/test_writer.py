@@ -318,3 +318,23 @@ def test_permission_denied(tmp_path):
         assert done.stdout.startswith("5012 "), done.stderr
         (tmp_path / "ok.h5").unlink()
     assert not list(folder.iterdir())
+
+
+def test_compressed_scans_are_smaller(tmp_path):
+    image = np.zeros((1000, 1000), "u2")
+    for name, options in {"plain": {}, "gzip": {"compression": "gzip"}}.items():
+        with CCD(tmp_path / f"{name}.h5", **options) as scan:
+            scan.add(0, image)
+    with h5py.File(tmp_path / "gzip.h5") as file:
+        assert file["data/0/shots/raw"].compression == "gzip"
+    assert (tmp_path / "gzip.h5").stat().st_size < (tmp_path / "plain.h5").stat().st_size / 10
+
+
+def test_iteration_list_has_few_nodes(scan_path):
+    """openPMD-api walks through all of them for each iteration that it lists."""
+    with CCD(scan_path) as scan:
+        for number in range(3000):
+            scan.add(number, [[1]])
+    data = scan_path.read_bytes()
+    assert 6 <= data.count(b"SNOD") <= 20
+    assert data.count(b"FRHP") == data.count(b"BTHD") == 0

@@ -295,3 +295,20 @@ def test_fsync_covers_file_and_journal_at_each_shot(options, scan_path, monkeypa
     with openpmd_ccd.CCD(scan_path, overwrite=True, **options) as scan:
         scan.add(0, frame(0))
     assert synced == []
+
+
+@pytest.mark.parametrize("change", ["time", "shape", "address", "attribute missing"])
+def test_a_readable_file_that_differs_from_its_journal_is_rebuilt(change, scan_path):
+    write_and_die(scan_path, {})
+    with h5py.File(scan_path, "r+") as file:
+        if change == "time":
+            file["data/3"].attrs["time"] = 5.0
+        elif change == "attribute missing":
+            del file["data/3"].attrs["dt"]
+        else:
+            del file["data/3/shots/raw"]
+            shape = (300, 200) if change == "address" else (2, 2)
+            file["data/3/shots/raw"] = np.zeros(shape, "u2")
+    result = openpmd_ccd.recover(scan_path)
+    assert result.rebuilt
+    check(scan_path, [0, 1, 2, 3, 4])

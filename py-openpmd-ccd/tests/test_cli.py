@@ -119,6 +119,8 @@ def test_export(tmp_path):
         found = tifffile.imread(tmp_path / "out" / f"a_{number}.tiff")
         assert found.dtype == image.dtype
         np.testing.assert_array_equal(found, image)
+    with Image.open(tmp_path / "out" / "a_1.tiff") as picture:
+        assert picture.mode == "RGB"
     run("export", tmp_path / "a.h5", "-o", tmp_path, "--format", "png", "--shot", 0, "--shot", 1)
     for number in (0, 1):
         with Image.open(tmp_path / f"a_{number}.png") as picture:

@@ -43,6 +43,8 @@ def test_kill_and_recover(blocking, cut, tmp_path):
     for number, shot in shots.items():
         np.testing.assert_array_equal(shot["planes"][""], frame(number))
         assert shot["metadata"] == {"n": number}
+    with openpmd_ccd.open_scan(path) as scan:
+        assert scan.numbers == expected
     assert openpmd_ccd.recover(path).shots == expected
 
 

@@ -11,7 +11,7 @@ _RECORD, _ACTIVE = 64, 38
 
 
 def is_unfinished(path):
-    """Whether BP4's index says that a writer is active: a reader would wait for ever."""
+    """Whether BP4's index says that a writer is active: a reader may wait for it."""
     try:
         with (path / "md.idx").open("rb") as file:
             return file.read(_ACTIVE + 1)[_ACTIVE:] == b"\1"

@@ -8,8 +8,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-import openpmd_ccd
 import pytest
+
+import openpmd_ccd
 
 MODULES = sorted(
     f"openpmd_ccd.{module.name}"

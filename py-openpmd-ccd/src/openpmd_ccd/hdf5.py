@@ -8,7 +8,6 @@ from h5py import h5s
 from . import attributes
 from .template import Templates, write_attributes
 
-
 #: half the names in a node of an old-format group: many, as openPMD-api walks through all
 #: nodes for each iteration that it lists; with HDF5's default of 4 that is quadratic
 _LEAF_K = 256

@@ -2,7 +2,8 @@
 
 Each shot is one ADIOS2 step of the BP4 engine, which is in the file when the step has ended.
 After a kill, BP4 still believes that a writer is active, and a reader that goes step by step
-may wait for more for ever; `bp4.recover_bp` resets that mark. Every shot whose `add` returned is in the file then.
+may wait for more for ever; `bp4.recover_bp` resets that mark. Every shot whose `add` returned
+is in the file then.
 """
 
 import ctypes

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 import h5calib
+from h5calib._hdf5 import filter_words
 
 
 @pytest.fixture
@@ -84,14 +85,13 @@ def picture(group, prefix=""):
 
 
 def dataset_picture(dataset):
-    properties = dataset.id.get_create_plist()
-    filters = [properties.get_filter(i) for i in range(properties.get_nfilters())]
-    if any(number == 57836 for number, *_ in filters):
+    words = filter_words(dataset.id.get_create_plist(), 57836)
+    if words is not None:
         chunks = [dataset.id.get_chunk_info(i) for i in range(dataset.id.get_num_chunks())]
         data = [dataset.id.read_direct_chunk(c.chunk_offset) for c in chunks]
     else:
         data = dataset[()].tobytes()
-    return dataset.shape, dataset.dtype, dataset.chunks, filters, data, attributes(dataset)
+    return dataset.shape, dataset.dtype, dataset.chunks, words, data, attributes(dataset)
 
 
 def attributes(thing):

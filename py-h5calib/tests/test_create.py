@@ -14,12 +14,14 @@ import pytest
 import h5calib
 from h5calib import _plugin
 from h5calib._format import decode_stub
+from h5calib._hdf5 import filter_words
 
 CREATE = h5calib.create_calibrated_dataset
 
 
 def words_of(dataset):
-    return dataset.id.get_create_plist().get_filter(0)
+    plist = dataset.id.get_create_plist()
+    return *plist.get_filter(0)[:2], filter_words(plist, 57836)
 
 
 def home_of(dataset):
@@ -29,7 +31,7 @@ def home_of(dataset):
 
 def test_the_layout_of_the_file_format(view, jungfrau, calibration):
     dataset = CREATE(view, "calibrated", "raw", calibration)
-    number, flags, words, _ = words_of(dataset)
+    number, flags, words = words_of(dataset)
     assert (number, flags) == (57836, 0)
     assert words[:3] == (1, 0, 0x00030001)  # version, no create flag, algorithm
     identity = view.attrs["h5calib_file_uuid"]
@@ -115,7 +117,7 @@ def raw_file(tmp_path, jungfrau):
     def make(*parts):
         path = tmp_path.joinpath(*parts)
         path.parent.mkdir(parents=True, exist_ok=True)
-        with h5py.File(path, "w") as file:
+        with h5py.File(path, "w", libver=("v110", "v110")) as file:
             file["data/raw"] = jungfrau[0]
         return str(path)
 
@@ -151,10 +153,14 @@ def test_file_names_are_those_of_open(view, calibration, raw_file, monkeypatch, 
 
 
 def test_a_path_that_leads_to_another_file_is_linked_to_that_file(view, calibration, raw_file):
-    raw_file("raw.h5")
+    path = raw_file("raw.h5")
+    time = os.stat(path).st_mtime_ns
     view["elsewhere"] = h5py.ExternalLink("raw.h5", "/data/raw")
     dataset = CREATE(view, "calibrated", "elsewhere", calibration)
-    assert isinstance(home_of(dataset).get("raw", getlink=True), h5py.ExternalLink)
+    link = home_of(dataset).get("raw", getlink=True)
+    assert (link.filename, link.path) == ("raw.h5", "/data/raw")
+    assert dataset.attrs["h5calib_raw"] == b"elsewhere"
+    assert os.stat(path).st_mtime_ns == time
 
 
 def test_linked_constants(view, jungfrau, tmp_path):

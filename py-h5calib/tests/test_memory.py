@@ -183,6 +183,22 @@ def test_axes_of_the_calibration_database_without_a_copy(agipd):
     assert np.array_equal(h5calib.calibrate(raw, h5calib.Agipd(**transposed), cells), expected)
 
 
+@pytest.mark.parametrize("given", [[[True, False, True]], np.array([[1, 0, 1]], ">i4")])
+def test_constants_are_made_native(given):
+    raw = np.full((1, 1, 3), 7, "u2")
+    for pedestal in (given, h5calib.Constant(given), h5calib.Constant(given, axes="yx")):
+        assert h5calib.calibrate(raw, h5calib.Pedestal(pedestal)).ravel().tolist() == [6, 7, 6]
+
+
+def test_the_environment_says_how_many_threads(monkeypatch):
+    raw, calibration = np.ones((2, 3, 4), "u2"), h5calib.Pedestal(1.0)
+    monkeypatch.setenv("H5CALIB_NUM_THREADS", "3")
+    assert (h5calib.calibrate(raw, calibration) == 0).all()
+    monkeypatch.setenv("H5CALIB_NUM_THREADS", "many")
+    with pytest.raises(ValueError, match="H5CALIB_NUM_THREADS='many' is not a number of threads"):
+        h5calib.calibrate(raw, calibration)
+
+
 def test_strides_byte_order_and_scalars(rng):
     raw = rng.integers(0, 9999, (4, 2 * NY, NX)).astype(">u2")[:, ::2]
     calibration = h5calib.Pedestal(np.float32(1.5))

@@ -134,6 +134,15 @@ def test_a_new_identity(folder, expected):
     assert h5calib.clean(folder / "copy.h5") == []
 
 
+def test_a_new_identity_keeps_stubs_compact(tmp_path):
+    with h5py.File(tmp_path / "view.h5", "w", libver=("v110", "v110")) as file:
+        file.create_dataset("raw", (20000, 2, 2), "u2", chunks=(1000, 2, 2))
+        CREATE(file, "calibrated", "raw", h5calib.Pedestal(1.0), chunks=(1, 2, 2))
+    before = (tmp_path / "view.h5").stat().st_size
+    h5calib.new_identity(tmp_path / "view.h5")
+    assert (tmp_path / "view.h5").stat().st_size - before <= 40 * 20000
+
+
 def test_a_changed_copy_and_its_original_at_once(tmp_path, rng):
     with h5py.File(tmp_path / "a.h5", "w") as file:
         file["raw"] = rng.integers(0, 99, (2, 3, 4))

@@ -157,6 +157,9 @@ static calibrated *keep(binding *b, calibrated *c, bool ok)
     c->next = c->home->calibrated;
     c->home->calibrated = c;
     use(b, c, 1);
+    h5calib_source_unpin(b, &c->raw);
+    for (int k = 0; k < H5CALIB_MAX_CONSTANTS; k++)
+        h5calib_source_unpin(b, &c->constants[k]);
     return c;
 }
 

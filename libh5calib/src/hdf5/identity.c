@@ -123,17 +123,17 @@ static void remember(binding *b, known_file *older, const known_file *found)
         b->known = k;
 }
 
-static bool not_hdf5(const h5calib_open_file *file)
+static bool is_hdf5(const char *path, const h5calib_open_file *file)
 {
     /* A userblock may push the signature far back; HDF5 looks at every power of two. */
     uint8_t head[8];
     size_t offset;
-    if (file->fd < 0)
-        return false;
-    for (uint64_t at = 0; at + 8 <= file->stamp.size; at = at ? 2 * at : 512)
-        if (!h5calib_pread(file->fd, head, 8, at) || h5calib_superblock_find(head, 8, &offset))
-            return false; /* found, or not readable so (write-only): look closer */
-    return true;
+    bool found = false;
+    int fd = h5calib_open(path);
+    for (uint64_t at = 0; !found && at + 8 <= file->stamp.size; at = at ? 2 * at : 512)
+        found = h5calib_pread(fd, head, 8, at) && h5calib_superblock_find(head, 8, &offset);
+    h5calib_close(fd);
+    return found;
 }
 
 /* The view of an open file if it carries the identity. Remembers what it found. */
@@ -145,12 +145,12 @@ static view *look_into(binding *b, const h5calib_open_file *file, const h5calib_
     bool fresh = k && h5calib_stamp_equal(&k->stamp, &file->stamp);
     if (fresh && !matches(k, wanted))
         return NULL;
-    if (!fresh && not_hdf5(file)) {
+    if (!h5calib_process_path(b, file, path, sizeof path))
+        return NULL;
+    if (!fresh && !is_hdf5(path, file)) {
         remember(b, k, &(known_file){.stamp = file->stamp});
         return NULL;
     }
-    if (!h5calib_process_path(b, file, path, sizeof path))
-        return NULL;
     h5calib_writing writing = h5calib_process_writing(b, path, &file->stamp, trouble, size);
     if (writing == H5CALIB_WRITTEN_UNKNOWN)
         return NULL;

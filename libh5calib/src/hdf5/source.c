@@ -268,6 +268,8 @@ bool h5calib_source_open(binding *b, view *owner, hid_t group, const char *name,
         out->view = at.view;
         out->held = at.view != owner;
         out->view->holds += out->held;
+        out->view->uses++;
+        out->pinned = true;
         out->dataset = dataset;
         if (!describe(b, out, what, at.path, message, size)) {
             h5calib_source_close(b, out);
@@ -278,6 +280,16 @@ bool h5calib_source_open(binding *b, view *owner, hid_t group, const char *name,
     return dataset >= 0;
 }
 
+/* A view in use is not closed, however fresh its file: until its owner is set up
+ * and counts its views itself, each source does. */
+void h5calib_source_unpin(binding *b, h5calib_source *source)
+{
+    if (source->view && source->pinned) {
+        source->pinned = false;
+        h5calib_view_release(b, source->view);
+    }
+}
+
 void h5calib_source_close(binding *b, h5calib_source *source)
 {
     if (!source->view)
@@ -286,6 +298,7 @@ void h5calib_source_close(binding *b, h5calib_source *source)
         b->api.H5Tclose(source->memory_type);
     b->api.H5Dclose(source->dataset);
     source->view->holds -= source->held;
+    h5calib_source_unpin(b, source);
     source->view = NULL;
 }
 

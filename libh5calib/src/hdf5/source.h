@@ -20,12 +20,14 @@ typedef struct h5calib_source {
     hsize_t dims[H5CALIB_MAX_RANK];
     bool calibrated; /* itself computed by this filter */
     bool elsewhere;  /* its bytes lie in further files (virtual, external storage) */
+    bool pinned;     /* its view is counted as used while the owner is set up */
 } h5calib_source;
 
 /* Open what the link `name` in `group` of `owner` leads to. `what` is its name in
  * messages ("raw dataset"). External links are followed here, not by HDF5. */
 bool h5calib_source_open(binding *b, view *owner, hid_t group, const char *name, const char *what,
                          h5calib_source *out, char *message, size_t message_size);
+void h5calib_source_unpin(binding *b, h5calib_source *source);
 void h5calib_source_close(binding *b, h5calib_source *source);
 
 /* Set memory_type, dtype and element of a source whose `dataset` is open; false if

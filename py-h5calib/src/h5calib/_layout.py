@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 
 import h5py
 
+from . import _hdf5
 from ._format import FILTER_ID, Descriptor
 from .errors import MissingObjectError, NotCalibratedError
 
+# Compact stubs that every HDF5 since 1.10 reads; "latest" of HDF5 2 is for itself only.
+LIBVER = ("v110", "v110")
 HOME = "/h5calib"
 FILE_UUID = "h5calib_file_uuid"
 
 
 def filter_words(dataset: h5py.Dataset) -> tuple[int, ...] | None:
     """The parameters of our filter, None for an ordinary dataset."""
-    properties = dataset.id.get_create_plist()
-    for i in range(properties.get_nfilters()):
-        number, _, words, _ = properties.get_filter(i)
-        if number == FILTER_ID:
-            return words
-    return None
+    return _hdf5.filter_words(dataset.id.get_create_plist(), FILTER_ID)
 
 
 def read_descriptor(dataset: h5py.Dataset) -> Descriptor | None:
@@ -51,6 +50,13 @@ def homes(file: h5py.File) -> Iterator[h5py.Group]:
     for home in file.get(HOME, {}).values():
         if isinstance(home, h5py.Group):
             yield home
+
+
+def open_for_changes(path: str | os.PathLike[str]) -> h5py.File:
+    """Open a file so that new stubs are as compact as the file allows."""
+    with h5py.File(path, "r") as file:
+        superblock = file.id.get_create_plist().get_version()[0]
+    return h5py.File(path, "r+", libver=LIBVER if superblock >= 3 else None)
 
 
 def hard_links(file: h5py.File) -> dict[int, list[str]]:

@@ -13,6 +13,7 @@ from typing import Any
 import h5py
 import numpy as np
 
+from . import _hdf5
 from ._format import FILTER_ID, encode_stub
 from ._library import HOW_TO_INSTALL, MESSAGE_SIZE
 from .errors import NotInstalledError
@@ -113,16 +114,10 @@ def _folders() -> list[Path]:
     return folders + [Path(os.fsdecode(p)) for p in search_path()]
 
 
-@functools.cache
 def _write_chunk_address() -> int | None:
-    """Address of H5Dwrite_chunk in the libhdf5 of h5py, where the loader can tell it."""
-    if sys.platform == "win32":
-        return None
-    try:
-        function = ctypes.CDLL(h5py.h5d.__file__).H5Dwrite_chunk
-    except (OSError, AttributeError):
-        return None  # the slower way is always right
-    return ctypes.cast(function, ctypes.c_void_p).value
+    """Address of H5Dwrite_chunk in the libhdf5 of h5py."""
+    function = _hdf5.function("H5Dwrite_chunk")
+    return None if function is None else ctypes.cast(function, ctypes.c_void_p).value
 
 
 def _grid(dataset: h5py.Dataset) -> tuple[int, ...]:

@@ -70,9 +70,7 @@ class Calibration:
     def __init__(self, constants: Mapping[str, Any], parameters: Mapping[str, Any]) -> None:
         table = self.algorithm
         self.constants = {
-            name: value if isinstance(value, Constant) else Constant(_array(name, value))
-            for name, value in constants.items()
-            if value is not None
+            name: _constant(name, value) for name, value in constants.items() if value is not None
         }
         for name, spec in table.constants.items():
             if name not in self.constants and not spec.flags & OPTIONAL:
@@ -164,6 +162,12 @@ def algorithms() -> dict[str, type[Calibration]]:
 def class_of(algorithm_name: str) -> type[Calibration] | None:
     """The class of an algorithm, legacy ones included."""
     return _CLASSES.get(algorithm_name)
+
+
+def _constant(name: str, value: Any) -> Constant:
+    if isinstance(value, Constant):
+        return Constant(_array(name, value.source), value.axes)
+    return Constant(_array(name, value))
 
 
 def _array(name: str, value: Any) -> Any:

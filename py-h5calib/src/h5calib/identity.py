@@ -12,7 +12,7 @@ import h5py
 import numpy as np
 
 from . import _plugin
-from ._layout import FILE_UUID, hard_links, homes, read_descriptor
+from ._layout import FILE_UUID, hard_links, homes, open_for_changes, read_descriptor
 from ._write import create_filtered
 
 _SCALE_ATTRIBUTES = {"DIMENSION_LIST", "REFERENCE_LIST"}
@@ -41,7 +41,7 @@ def new_identity(path: str | os.PathLike[str]) -> None:
     try:
         shutil.copyfile(path, temporary)
         shutil.copystat(path, temporary)
-        with h5py.File(temporary, "r+") as file:
+        with open_for_changes(temporary) as file:
             _renew(file)
         os.replace(temporary, path)
     except BaseException:

@@ -119,7 +119,9 @@ def dtype_number(dtype: np.dtype) -> int:
 def default_threads() -> int:
     """As many as this process may use CPUs, or what H5CALIB_NUM_THREADS says."""
     if given := os.environ.get("H5CALIB_NUM_THREADS"):
-        return int(given)
+        if not given.isdecimal():
+            raise ValueError(f"H5CALIB_NUM_THREADS={given!r} is not a number of threads")
+        return max(1, int(given))
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1

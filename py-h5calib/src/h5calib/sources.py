@@ -40,7 +40,7 @@ def open_source(group: h5py.Group, given: Any, what: str, files: ExitStack) -> S
         return Source(given, _link(group, given), _text(group, given))
     if not isinstance(given, str):
         return Source(np.asarray(given), None, "array")
-    outside = split_reference(given)
+    outside = split_reference(given) or _external_target(group, given)
     if outside is None:
         dataset = _dataset(group, given, what, group.file.filename)
         if same_file(group, dataset):
@@ -102,6 +102,15 @@ def _link_file(view: h5py.File, raw: h5py.File) -> str:
     home = os.path.dirname(os.path.realpath(view.filename))
     inside = path.startswith(os.path.join(home, ""))
     return os.path.relpath(path, home).replace(os.sep, "/") if inside else path
+
+
+def _external_target(group: h5py.Group, path: str) -> tuple[str, str] | None:
+    """Where an external link leads. h5py would open that file for writing if this one is."""
+    link = group.get(path, getlink=True)
+    if not isinstance(link, h5py.ExternalLink):
+        return None
+    folder = os.path.dirname(os.path.abspath(group.file.filename))
+    return os.path.join(folder, link.filename), link.path
 
 
 def _text(group: h5py.Group, dataset: h5py.Dataset) -> str:

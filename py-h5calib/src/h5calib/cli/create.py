@@ -9,10 +9,8 @@ import click
 import h5py
 
 from .. import Constant, algorithms, create_calibrated_dataset
+from .._layout import LIBVER, open_for_changes
 from ._common import console, errors_for_people, split_pairs
-
-# Compact stubs that every HDF5 since 1.10 reads; "latest" of HDF5 2 is for itself only.
-LIBVER = ("v110", "v110")
 
 
 @click.command()
@@ -58,7 +56,8 @@ def create(
         shape = tuple(int(n) for n in chunks.split(",")) if chunks else None
         existed = os.path.exists(view)
         try:
-            with h5py.File(view, "a", libver=None if existed else LIBVER) as file:
+            opened = open_for_changes(view) if existed else h5py.File(view, "x", libver=LIBVER)
+            with opened as file:
                 dataset = create_calibrated_dataset(
                     *(file, name, raw, calibration),
                     cell_ids=cell_ids,

@@ -215,7 +215,7 @@ def test_an_algorithm_that_the_library_does_not_have():
 @pytest.mark.parametrize(
     "step",
     [
-        "_ensure_file_uuid",
+        "ensure_file_uuid",
         "_create_home",
         "_write_links",
         "create_filtered",

@@ -28,13 +28,16 @@ def write_plan(group: h5py.Group, plan: Plan) -> None:
     """
     file, dataset_uuid = group.file, uuid.uuid4()
     with ExitStack() as undo:
-        file_uuid = _ensure_file_uuid(file, undo)
+        file_uuid = ensure_file_uuid(file, undo)
         home = _create_home(file, dataset_uuid.hex, undo)
         _write_links(home, plan)
         dataset = create_filtered(
             file,
             Descriptor(
-                plan.calibration.algorithm.id, file_uuid, dataset_uuid.bytes, _parameters(plan)
+                plan.calibration.algorithm.id,
+                file_uuid,
+                dataset_uuid.bytes,
+                algorithm_parameters(plan),
             ),
             shape=plan.shape,
             chunks=plan.chunks,
@@ -113,7 +116,7 @@ def write_link(home: h5py.Group, name: str, source: Source) -> None:
         home[name] = source.link
 
 
-def _ensure_file_uuid(file: h5py.File, undo: ExitStack) -> bytes:
+def ensure_file_uuid(file: h5py.File, undo: ExitStack) -> bytes:
     if FILE_UUID not in file.attrs:
         undo.callback(file.attrs.pop, FILE_UUID, None)
         file.attrs[FILE_UUID] = np.bytes_(uuid.uuid4().hex.encode())
@@ -128,20 +131,30 @@ def _create_home(file: h5py.File, name: str, undo: ExitStack) -> h5py.Group:
 
 def _write_links(home: h5py.Group, plan: Plan) -> None:
     write_link(home, "raw", plan.raw)
-    constants = home.create_group("constants")
-    for name, (source, axes) in plan.constants.items():
-        write_link(constants, name, source)
-        if axes:
-            constants.attrs[f"axes_{name}"] = np.bytes_(axes.encode())
-        else:
-            constants.attrs[f"axes_{name}"] = h5py.Empty("S1")
+    write_constants(home.create_group("constants"), plan.constants)
     if plan.cell_ids is not None:
         write_link(home, "cell_ids", plan.cell_ids)
     if plan.frames is not None:
         home.create_dataset("frames", data=plan.frames)
 
 
+def write_constants(group: h5py.Group, constants: dict[str, tuple[Source, str]]) -> None:
+    """Store constants, or the links to them, with the orders of their axes."""
+    for name, (source, axes) in constants.items():
+        write_link(group, name, source)
+        if axes:
+            group.attrs[f"axes_{name}"] = np.bytes_(axes.encode())
+        else:
+            group.attrs[f"axes_{name}"] = h5py.Empty("S1")
+
+
 def _write_attributes(dataset: h5py.Dataset, plan: Plan) -> None:
+    for name, text in attribute_texts(plan).items():
+        write_text(dataset, name, text)
+
+
+def attribute_texts(plan: Plan) -> dict[str, str]:
+    """The attributes of the dataset that are for people."""
     algorithm = plan.calibration.algorithm
     constants = {
         name: describe_constant(source, axes) for name, (source, axes) in plan.constants.items()
@@ -156,8 +169,7 @@ def _write_attributes(dataset: h5py.Dataset, plan: Plan) -> None:
     }
     if plan.comment:
         texts["comment"] = plan.comment
-    for name, text in texts.items():
-        write_text(dataset, f"h5calib_{name}", text)
+    return {f"h5calib_{name}": text for name, text in texts.items()}
 
 
 def describe_constant(source: Source, axes: str) -> dict[str, Any]:
@@ -172,7 +184,7 @@ def describe_constant(source: Source, axes: str) -> dict[str, Any]:
     }
 
 
-def _parameters(plan: Plan) -> tuple[tuple[int, float], ...]:
+def algorithm_parameters(plan: Plan) -> tuple[tuple[int, float], ...]:
     table = plan.calibration.algorithm.parameters
     given = plan.calibration.parameters.items()
     return tuple(sorted((table[name].index, value) for name, value in given))

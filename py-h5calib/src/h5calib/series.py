@@ -1,0 +1,167 @@
+"""Many calibrated datasets of one file that share one copy of their constants.
+
+`create_calibrated_dataset` checks and describes everything anew for each dataset. A camera scan
+has one dataset per shot, all alike but for the raw data: here the checks are made once for each
+shape and dtype, and each dataset costs one group, three links and the dataset itself.
+"""
+
+from __future__ import annotations
+
+import copy
+import uuid
+from collections.abc import Mapping
+from contextlib import ExitStack
+from typing import Any
+
+import h5py
+import numpy as np
+from h5py import h5a, h5g, h5s, h5t
+
+from . import _plugin
+from ._format import Descriptor
+from ._layout import HOME
+from ._plan import Plan, make_plan, open_constants
+from ._write import (
+    algorithm_parameters,
+    attribute_texts,
+    create_filtered,
+    ensure_file_uuid,
+    write_constants,
+)
+from .calibration import Calibration, Constant, class_of
+
+_RAW = "h5calib_raw"
+
+
+def calibration_from(
+    algorithm: str, constants: Mapping[str, Any], parameters: Mapping[str, Any]
+) -> Calibration:
+    """A `Calibration` from the name of its algorithm, as files and journals have it.
+
+    >>> calibration_from("pedestal", {"pedestal": 5.0}, {"masked_value": -1})
+    Pedestal(pedestal, masked_value=-1.0)
+    """
+    cls = class_of(algorithm)
+    if cls is None:
+        raise ValueError(f"this h5calib has no algorithm {algorithm!r}: update it")
+    calibration = cls.__new__(cls)
+    Calibration.__init__(calibration, constants, parameters)
+    return calibration
+
+
+def store_constants(group: h5py.Group, calibration: Calibration, frame: tuple[int, int]) -> None:
+    """Store the constants, for frames of that shape (y, x), in an empty group."""
+    with ExitStack() as files:
+        write_constants(group, open_constants(group, calibration, *frame, files))
+
+
+class Series:
+    """Makes calibrated datasets that share the constants in one group of their file.
+
+    Parameters
+    ----------
+    constants : h5py.Group
+        Filled by `store_constants`.
+    calibration : Calibration
+        Its algorithm and parameters count; its constants are those in the group.
+
+    Examples
+    --------
+    >>> import h5py, h5calib, numpy as np
+    >>> from h5calib.series import Series, store_constants
+    >>> f = h5py.File("series.h5", "w", driver="core", backing_store=False)
+    >>> pedestal = h5calib.Pedestal(np.ones((2, 2), "f4"))
+    >>> store_constants(f.create_group("dark"), pedestal, (2, 2))
+    >>> series = Series(f["dark"], pedestal)
+    >>> for i in range(2):
+    ...     f[f"raw{i}"] = np.full((2, 2), 10 * i, "u2")
+    ...     series.create(f, f"calibrated{i}", f[f"raw{i}"])
+    >>> f["calibrated1"][0].tolist()
+    [9.0, 9.0]
+    """
+
+    def __init__(self, constants: h5py.Group, calibration: Calibration) -> None:
+        _plugin.require()
+        self._constants = constants
+        self._calibration = copy.copy(calibration)
+        self._calibration.constants = {
+            name: Constant(dataset, _axes(constants, name)) for name, dataset in constants.items()
+        }
+        with ExitStack() as undo:
+            self._file_uuid = ensure_file_uuid(constants.file, undo)
+            undo.pop_all()
+        self._homes = constants.file.require_group(HOME).id
+        self._plans: dict[Any, tuple[Plan, list[Any]]] = {}
+
+    def create(
+        self,
+        group: h5py.Group,
+        name: str,
+        raw: h5py.Dataset,
+        attributes: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Create one dataset in `group`, with more `attributes` (NumPy values).
+
+        The file is left as it was, but for unused space, if this raises an error.
+        """
+        plan, texts = self._plan(group, name, raw)
+        key, path = uuid.uuid4(), raw.name.encode()
+        home = h5g.create(self._homes, key.hex.encode())
+        try:
+            home.links.create_soft(b"raw", path)
+            home.links.create_hard(b"constants", self._constants.id, b".")
+            dataset = self._dataset(plan, key)
+            h5py.h5o.link(dataset.id, home, b"dataset")
+            _plugin.write_stubs(dataset, key.bytes)
+            more = {_RAW: np.bytes_(path), **(attributes or {})}
+            for prepared in [*texts, *(prepare(k, v) for k, v in more.items())]:
+                _write(dataset.id, prepared)
+            h5py.h5o.link(dataset.id, group.id, name.encode())
+        except BaseException:
+            self._homes.unlink(key.hex.encode())
+            raise
+
+    def _dataset(self, plan: Plan, key: uuid.UUID) -> h5py.Dataset:
+        number, parameters = plan.calibration.algorithm.id, algorithm_parameters(plan)
+        return create_filtered(
+            self._constants.file,
+            Descriptor(number, self._file_uuid, key.bytes, parameters),
+            shape=plan.shape,
+            chunks=plan.chunks,
+            dtype=plan.dtype,
+        )
+
+    def _plan(self, group: h5py.Group, name: str, raw: h5py.Dataset) -> tuple[Plan, list[Any]]:
+        """The checked plan of datasets like this one, and the attributes they share."""
+        form = raw.shape, raw.dtype, raw.chunks
+        if form not in self._plans:
+            given = (group, name, raw, self._calibration, None, None, None, None, False, None)
+            with ExitStack() as files:
+                plan = make_plan(*given, files=files)
+                texts = attribute_texts(plan)
+            del texts[_RAW]
+            self._plans[form] = (
+                plan,
+                [prepare(key, np.bytes_(text.encode())) for key, text in texts.items()],
+            )
+        return self._plans[form]
+
+
+def prepare(name: str, value: Any) -> tuple[bytes, Any, Any, np.ndarray]:
+    """An attribute as HDF5 wants it, to be written many times."""
+    value = np.asarray(value)
+    space = h5s.create_simple(value.shape) if value.shape else h5s.create(h5s.SCALAR)
+    kind = h5t.py_create(value.dtype, logical=True)
+    if value.dtype.kind == "S":
+        kind.set_cset(h5t.CSET_UTF8)
+    return name.encode(), kind, space, value
+
+
+def _write(dataset: Any, prepared: tuple[bytes, Any, Any, np.ndarray]) -> None:
+    name, kind, space, value = prepared
+    h5a.create(dataset, name, kind, space).write(value, kind)
+
+
+def _axes(constants: h5py.Group, name: str) -> str:
+    axes = constants.attrs[f"axes_{name}"]
+    return axes.decode() if isinstance(axes, bytes) else ""

@@ -44,7 +44,6 @@ typedef uint64_t haddr_t;
 #define H5F_OBJ_ATTR 0x0010u
 #define H5F_OBJ_EVERY 0x001fu
 #define H5F_SCOPE_LOCAL 0
-#define H5F_CLOSE_STRONG 3
 
 /* links */
 #define H5L_TYPE_HARD 0

@@ -8,7 +8,7 @@ import threading
 import h5py
 import pytest
 import tables
-from conftest import make_single, make_view, same
+from support import make_single, make_view, same
 
 
 def read_frame(arguments):

@@ -9,7 +9,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
-from conftest import make_single, same
+from support import make_single, same
 
 import h5calib
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
-from conftest import same
+from support import same
 
 GOLDEN = Path(__file__).parent / "golden"
 

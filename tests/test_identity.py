@@ -5,7 +5,7 @@ import shutil
 import h5py
 import numpy as np
 import pytest
-from conftest import make_single, make_view, same
+from support import make_single, make_view, same
 
 import h5calib
 

@@ -11,7 +11,7 @@ import netCDF4
 import numpy as np
 import pytest
 import tables
-from conftest import make_single, make_view, same
+from support import make_single, make_view, same
 
 
 @pytest.fixture

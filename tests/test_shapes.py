@@ -4,7 +4,7 @@ import hdf5plugin
 import h5py
 import numpy as np
 import pytest
-from conftest import same
+from support import same
 
 import h5calib
 

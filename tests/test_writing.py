@@ -8,7 +8,7 @@ import h5py
 import numpy as np
 import pytest
 import tables
-from conftest import make_single, make_view, same
+from support import make_single, make_view, same
 
 import h5calib
 

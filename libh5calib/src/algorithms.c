@@ -10,7 +10,15 @@
     line(h5calib_jungfrau)                                                                         \
     line(h5calib_pedestal)                                                                         \
     line(h5calib_cell_pedestal)                                                                    \
-    line(h5calib_agipd)
+    line(h5calib_agipd)                                                                            \
+    line(h5calib_lpd)                                                                              \
+    line(h5calib_dssc)                                                                             \
+    line(h5calib_epix10ka)                                                                         \
+    line(h5calib_epix100)                                                                          \
+    line(h5calib_ccd)                                                                              \
+    line(h5calib_flat_field)                                                                       \
+    line(h5calib_linear)                                                                           \
+    line(h5calib_photon_counting)
 
 #define DECLARE(name) extern const h5calib_algorithm_entry name;
 #define ADDRESS(name) &name,

@@ -23,11 +23,14 @@ struct h5calib_calibration {
 typedef struct piece_frames {
     size_t first, count;
     const h5calib_cell *cell; /* NULL: unknown, the frames become masked */
+    const h5calib_cell *next; /* NULL: it is the last */
 } piece_frames;
 
 typedef struct job {
     const h5calib_calibrator *calibrator;
     h5calib_run run; /* of frame 0 */
+    const int64_t *cell_ids;
+    uint32_t n_cells;
     const size_t *order;
     const piece_frames *groups;
     size_t n_groups, pixels, piece_pixels;
@@ -141,6 +144,12 @@ static h5calib_status do_piece(job *j, size_t piece)
         const size_t offset = (frame * j->pixels * values + run.first * run.raw_step) * raw_size;
         for (size_t v = 0; v < values; v++)
             run.raw[v] = (const char *)j->run.raw[v] + offset;
+        uint32_t cell;
+        run.next = group->next;
+        run.weight = 0;
+        if (j->cell_ids && j->n_cells > 1)
+            h5calib_calibrator_locate(j->calibrator, j->cell_ids[frame], j->n_cells, &cell,
+                                      &run.weight);
         h5calib_status status = h5calib_calibrate_run(j->calibrator, group->cell, &run);
         if (status)
             return status;
@@ -184,8 +193,12 @@ static uint32_t cell_of(const h5calib_calibration *calibration, const int64_t *c
 {
     if (!cell_ids || calibration->n_cells == 1)
         return 0;
-    const int64_t id = cell_ids[frame];
-    return id >= 0 && id < calibration->n_cells ? (uint32_t)id : calibration->n_cells;
+    uint32_t cell;
+    double weight;
+    return h5calib_calibrator_locate(calibration->calibrator, cell_ids[frame], calibration->n_cells,
+                                     &cell, &weight)
+               ? cell
+               : calibration->n_cells;
 }
 
 /* Sort frames by cell, keeping their order, and cut them into groups. */
@@ -201,7 +214,8 @@ static size_t group_frames(const h5calib_calibration *calibration, const int64_t
         for (size_t i = 0; i < count; i += PIECE_FRAMES) {
             groups[n_groups].first = start + i;
             groups[n_groups].count = count - i < PIECE_FRAMES ? count - i : PIECE_FRAMES;
-            groups[n_groups++].cell = c < n_cells ? calibration->cells[c] : NULL;
+            groups[n_groups].cell = c < n_cells ? calibration->cells[c] : NULL;
+            groups[n_groups++].next = c + 1 < n_cells ? calibration->cells[c + 1] : NULL;
         }
         starts[c] = start;
         start += count;
@@ -225,8 +239,9 @@ static h5calib_status check_cells(const h5calib_calibration *calibration, size_t
     for (size_t f = 0; f < frames; f++) {
         if (cell_of(calibration, cell_ids, f) == calibration->n_cells) {
             h5calib_say(message, message_size,
-                        "%s: frame %zu is of cell %lld, but the constants have cells 0 to %u",
-                        a->name, f, (long long)cell_ids[f], (unsigned)calibration->n_cells - 1);
+                        "%s: frame %zu is of cell %lld, but the constants have cells 0 to %lld",
+                        a->name, f, (long long)cell_ids[f],
+                        (long long)(calibration->n_cells - 1) * calibration->calibrator->steps);
             return H5CALIB_E_CELL;
         }
     }
@@ -252,7 +267,7 @@ h5calib_status h5calib_calibrate(const h5calib_calibration *calibration, const v
     if (status || frames == 0)
         return status;
 
-    job j = {.calibrator = c, .pixels = c->ny * c->nx, .kernel = h5calib_kernel_ran};
+    job j = {.calibrator = c, .cell_ids = cell_ids, .n_cells = calibration->n_cells, .pixels = c->ny * c->nx, .kernel = h5calib_kernel_ran};
     const size_t size = h5calib_dtype_size(raw_dtype);
     const size_t gain_offset = a->raw_layout == H5CALIB_RAW_FIRST ? j.pixels * size : size;
     j.run.raw[0] = raw;
@@ -261,7 +276,7 @@ h5calib_status h5calib_calibrate(const h5calib_calibration *calibration, const v
     j.run.raw_dtype = raw_dtype;
     j.run.out = out;
     j.run.out_dtype = out_dtype;
-    j.piece_pixels = a->flags & H5CALIB_WHOLE_FRAME ? j.pixels : PIECE_PIXELS;
+    j.piece_pixels = c->whole_frame ? j.pixels : PIECE_PIXELS;
 
     size_t *order = calloc(frames, sizeof *order);
     size_t *starts = calloc((size_t)calibration->n_cells + 1, sizeof *starts);

@@ -13,6 +13,25 @@ static const char *dtype_name(h5calib_dtype dtype)
     return dtype_names[h5calib_dtype_size(dtype) ? dtype : 0];
 }
 
+/* A parameter by its name, 0 where the algorithm has none such. */
+static double named(const h5calib_calibrator *c, const char *name)
+{
+    const h5calib_algorithm *a = &c->algorithm->public;
+    for (unsigned i = 0; i < a->n_parameters; i++)
+        if (strcmp(a->parameters[i].name, name) == 0)
+            return c->parameters[i];
+    return 0;
+}
+
+/* Parameters that mean the same for every algorithm that has them. */
+static void note_parameters(h5calib_calibrator *c)
+{
+    c->rounding = named(c, "rounding") != 0;
+    c->output = (int)named(c, "output");
+    c->whole_frame = named(c, "common_mode") != 0 && c->output != H5CALIB_OUTPUT_STAGE;
+    c->steps = named(c, "steps") > 1 ? (uint32_t)named(c, "steps") : 1;
+}
+
 static h5calib_status take_parameters(h5calib_calibrator *c, const h5calib_config *config,
                                       char *message, size_t message_size)
 {
@@ -44,9 +63,7 @@ static h5calib_status take_parameters(h5calib_calibrator *c, const h5calib_confi
         }
         c->parameters[index] = value;
     }
-    for (unsigned i = 0; i < a->n_parameters; i++)
-        if (strcmp(a->parameters[i].name, "rounding") == 0)
-            c->rounding = c->parameters[i] != 0;
+    note_parameters(c);
     return H5CALIB_OK;
 }
 
@@ -69,6 +86,12 @@ static h5calib_status take_stages(h5calib_calibrator *c, const unsigned *stages,
         h5calib_choose_planes(c, k, stages[k], in_order);
         c->constants[k].divisor = (s->flags & H5CALIB_CONSTANT_DIVISOR) != 0;
     }
+    const unsigned target = c->algorithm->mask_into;
+    for (unsigned k = 0; k < a->n_constants; k++)
+        if ((a->constants[k].flags & H5CALIB_CONSTANT_MASK) && stages[k] && !stages[target]) {
+            h5calib_choose_planes(c, target, 1, in_order);
+            c->constants[target].absent = true;
+        }
     return c->algorithm->setup ? c->algorithm->setup(c, stages, message, message_size) : H5CALIB_OK;
 }
 
@@ -143,6 +166,22 @@ double h5calib_calibrator_parameter(const h5calib_calibrator *calibrator, unsign
     return index < calibrator->algorithm->public.n_parameters ? calibrator->parameters[index] : NAN;
 }
 
+bool h5calib_calibrator_whole_frame(const h5calib_calibrator *calibrator)
+{
+    return calibrator->whole_frame;
+}
+
+bool h5calib_calibrator_locate(const h5calib_calibrator *calibrator, int64_t id, uint32_t n_cells,
+                               uint32_t *cell, double *weight)
+{
+    const int64_t steps = calibrator->steps;
+    if (id < 0 || id / steps >= n_cells || (id / steps == n_cells - 1 && id % steps))
+        return false;
+    *cell = (uint32_t)(id / steps);
+    *weight = (double)(id % steps) / (double)steps;
+    return true;
+}
+
 bool h5calib_calibrator_masks_bad_cells(const h5calib_calibrator *calibrator)
 {
     return !(calibrator->algorithm->public.flags & H5CALIB_LEGACY) &&
@@ -158,6 +197,13 @@ h5calib_status h5calib_calibrator_check_dtypes(const h5calib_calibrator *calibra
     if (h5calib_dtype_size(raw) == 0 || (bits && raw != H5CALIB_U16 && raw != H5CALIB_I16)) {
         h5calib_say(message, message_size, "%s: raw data is %s, it must be %s", a->name,
                     dtype_name(raw), bits ? "uint16" : "integer or floating point");
+        return H5CALIB_E_DTYPE;
+    }
+    if (calibrator->output != H5CALIB_OUTPUT_VALUE) {
+        if (out == H5CALIB_U8)
+            return H5CALIB_OK;
+        h5calib_say(message, message_size, "%s: the output is %s, gain stages and masks are uint8",
+                    a->name, dtype_name(out));
         return H5CALIB_E_DTYPE;
     }
     if (out == H5CALIB_F32 || out == H5CALIB_F64 ||
@@ -186,6 +232,8 @@ double h5calib_masked_value(const h5calib_calibrator *calibrator, h5calib_dtype 
                                   [H5CALIB_U64] = (double)UINT64_MAX};
     const bool legacy = (calibrator->algorithm->public.flags & H5CALIB_LEGACY) != 0;
     const double value = legacy ? NAN : calibrator->parameters[H5CALIB_MASKED_VALUE];
+    if (calibrator->output != H5CALIB_OUTPUT_VALUE)
+        return calibrator->output == H5CALIB_OUTPUT_MASK ? 1 : H5CALIB_NO_STAGE;
     if (h5calib_is_float(dtype))
         return value;
     if (isnan(value))

@@ -160,13 +160,45 @@ static bool fold_mask(const h5calib_calibrator *c, const h5calib_plane *mask, h5
     return true;
 }
 
-static bool copy_constant(const h5calib_calibrator *c, const h5calib_array *array, unsigned k,
-                          uint32_t cell, bool may_be_uniform, h5calib_plane *planes)
+/* The mean of the finite pixels, summed in double in C order. */
+static double mean_of(const h5calib_calibrator *c, const h5calib_plane *plane)
 {
+    const size_t n = plane_pixels(c, plane);
+    double values[H5CALIB_TILE], sum = 0;
+    size_t finite = 0;
+    for (size_t i = 0; i < n; i += H5CALIB_TILE) {
+        const size_t m = n - i < H5CALIB_TILE ? n - i : H5CALIB_TILE;
+        h5calib_load_double_portable((char *)plane->data + i * plane->size, plane->dtype, 1, m,
+                                     values);
+        for (size_t j = 0; j < m; j++) {
+            if (!isfinite(values[j]))
+                continue;
+            sum += values[j];
+            finite++;
+        }
+    }
+    return sum / (double)finite;
+}
+
+/* A constant that is not given, for a mask to be put into. */
+static bool make_neutral(const h5calib_calibrator *c, h5calib_plane *plane)
+{
+    const float value = (float)c->algorithm->neutral;
+    const h5calib_array one = {&value, H5CALIB_F32, 1, 1, {0, 0, 0, 0}};
+    return copy_plane(c, &one, 0, 0, false, plane);
+}
+
+static bool copy_constant(const h5calib_calibrator *c, const h5calib_array *array, unsigned k,
+                          uint32_t cell, bool may_be_uniform, h5calib_cell *to)
+{
+    h5calib_plane *planes = to->planes[k];
     const unsigned flags = c->algorithm->public.constants[k].flags;
     const bool as_it_is = (flags & (H5CALIB_CONSTANT_MASK | H5CALIB_CONSTANT_COMPARED)) ||
                           (c->algorithm->public.flags & H5CALIB_LEGACY);
     const unsigned char *stage = c->constants[k].stage;
+    if (c->constants[k].absent)
+        return make_neutral(c, planes);
+    may_be_uniform = may_be_uniform && !c->constants[k].mean;
     for (unsigned p = 0; p < c->constants[k].planes; p++) {
         unsigned same = 0;
         while (stage[same] != stage[p])
@@ -176,6 +208,8 @@ static bool copy_constant(const h5calib_calibrator *c, const h5calib_array *arra
             continue;
         if (!copy_plane(c, array, cell, stage[p], may_be_uniform, &planes[p]))
             return false;
+        if (c->constants[k].mean && p == 0)
+            to->mean[k] = mean_of(c, &planes[0]);
         if (as_it_is)
             continue;
         if (!fold_values(c, &planes[p], c->constants[k].divisor))
@@ -208,7 +242,7 @@ static bool fill_cell(const h5calib_calibrator *c, const h5calib_array *arrays, 
     for (unsigned k = 0; k < a->n_constants; k++)
         masked |= (a->constants[k].flags & H5CALIB_CONSTANT_MASK) && c->constants[k].planes;
     for (unsigned k = 0; k < a->n_constants; k++)
-        if (!copy_constant(c, &arrays[k], k, cell, !(masked && k == target), to->planes[k]))
+        if (!copy_constant(c, &arrays[k], k, cell, !(masked && k == target), to))
             return false;
     for (unsigned k = 0; k < a->n_constants; k++) {
         const unsigned planes = c->constants[k].planes;
@@ -231,7 +265,7 @@ h5calib_status h5calib_cell_create(const h5calib_calibrator *calibrator,
     for (unsigned k = 0; k < a->n_constants; k++) {
         const char *name = a->constants[k].name;
         const bool mask = (a->constants[k].flags & H5CALIB_CONSTANT_MASK) != 0;
-        if (calibrator->constants[k].planes == 0)
+        if (calibrator->constants[k].planes == 0 || calibrator->constants[k].absent)
             continue;
         if (h5calib_dtype_size(constants[k].dtype) == 0 ||
             (mask && h5calib_is_float(constants[k].dtype))) {

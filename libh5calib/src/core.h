@@ -47,13 +47,24 @@ typedef struct h5calib_run {
     h5calib_dtype raw_dtype;
     void *out;
     h5calib_dtype out_dtype;
-    size_t first, count; /* algorithms with H5CALIB_WHOLE_FRAME: 0 and ny*nx */
+    size_t first, count; /* whole frames (see above): 0 and ny*nx */
+    const h5calib_cell *next; /* with a weight: the next cell, interpolated with */
+    double weight;            /* 0: the frame lies at its cell, there need not be a next one */
+    void *scratch;            /* whole frames: of h5calib_calibrate_run's own */
 } h5calib_run;
 
 /* Calibrate one run. Cannot fail once the dtypes were checked, except for memory
  * (whole-frame algorithms need scratch). */
 h5calib_status h5calib_calibrate_run(const h5calib_calibrator *calibrator, const h5calib_cell *cell,
                                      const h5calib_run *run);
+
+/* Do pixels depend on others of their frame, with these parameters? Then a run is a whole frame. */
+bool h5calib_calibrator_whole_frame(const h5calib_calibrator *calibrator);
+
+/* Where a frame lies among n_cells cells: its cell, and how far on the way to the next one
+ * (0 without the parameter "steps"). False: outside. */
+bool h5calib_calibrator_locate(const h5calib_calibrator *calibrator, int64_t id, uint32_t n_cells,
+                               uint32_t *cell, double *weight);
 
 /* Does the parameter bad_cell say that a frame in an unknown cell is masked? */
 bool h5calib_calibrator_masks_bad_cells(const h5calib_calibrator *calibrator);

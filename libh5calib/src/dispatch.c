@@ -122,6 +122,16 @@ h5calib_status h5calib_calibrate_run(const h5calib_calibrator *calibrator, const
     const enum h5calib_variant v = h5calib_variant_in_use();
     if (v >= H5CALIB_VARIANTS)
         return H5CALIB_E_ARGUMENT;
-    calibrator->algorithm->kernels[v][h5calib_computed_in_double(run->out_dtype)](calibrator, cell, run);
+    const bool real = h5calib_computed_in_double(run->out_dtype);
+    h5calib_run with = *run;
+    with.scratch = NULL;
+    if (calibrator->whole_frame) {
+        const size_t size = real ? sizeof(double) : sizeof(float);
+        with.scratch = h5calib_allocate(run->count * (2 * size + 1));
+        if (!with.scratch)
+            return H5CALIB_E_MEMORY;
+    }
+    calibrator->algorithm->kernels[v][real](calibrator, cell, &with);
+    h5calib_release(with.scratch);
     return H5CALIB_OK;
 }

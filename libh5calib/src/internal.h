@@ -67,24 +67,33 @@ typedef struct h5calib_algorithm_entry {
     h5calib_status (*setup)(h5calib_calibrator *calibrator, const unsigned *stages, char *message,
                             size_t message_size);
     unsigned mask_into; /* the constant that becomes NaN where a mask says so */
+    double neutral;     /* what that constant holds where only a mask is given */
     h5calib_kernel *kernels[H5CALIB_VARIANTS][2]; /* float, double */
 } h5calib_algorithm_entry;
+
+enum { H5CALIB_OUTPUT_VALUE, H5CALIB_OUTPUT_MASK, H5CALIB_OUTPUT_STAGE };
 
 struct h5calib_calibrator {
     const h5calib_algorithm_entry *algorithm;
     size_t ny, nx;
     double parameters[H5CALIB_MAX_PARAMETERS];
     bool rounding; /* results are whole numbers, half to even */
+    bool whole_frame;
+    uint32_t steps; /* of cell ids, from one cell to the next */
+    int output; /* H5CALIB_OUTPUT_... */
     struct {
         unsigned planes;                         /* 0: not given, or not needed */
         unsigned char stage[H5CALIB_MAX_PLANES]; /* what each plane is a copy of */
         bool divisor;                            /* zero makes a pixel unusable */
         bool reciprocal;                         /* the planes hold float32(1 / value) */
+        bool mean;                               /* the cell keeps the mean of the first plane */
+        bool absent;                             /* not given: made of 0 (a divisor or factor: 1) */
     } constants[H5CALIB_MAX_CONSTANTS];
 };
 
 struct h5calib_cell {
     size_t bytes;
+    double mean[H5CALIB_MAX_CONSTANTS];
     h5calib_plane planes[H5CALIB_MAX_CONSTANTS][H5CALIB_MAX_PLANES];
 };
 
@@ -97,6 +106,24 @@ enum { H5CALIB_MASKED_VALUE, H5CALIB_BAD_CELL, H5CALIB_MASK_BITS, H5CALIB_COMMON
     {                                                                                              \
         "mask_bits", 4294967295.0, 0, 4294967295.0,                                                \
             "bits of a mask that make a pixel unusable; all 32: any bit does"                      \
+    }
+
+/* The last parameters of most: what to compute, for those with gain stages too. */
+#define H5CALIB_OUTPUT_SPEC(most)                                                                  \
+    {"output", 0, 0, most,                                                                         \
+     (most) == 2 ? "0 value, 1 mask (uint8, 1 unusable), 2 gain_stage (uint8, 255 none)"           \
+                 : "0 value, 1 mask (uint8, 1 unusable)"}
+#define H5CALIB_NO_STAGE 255
+
+/* Parameters of the common mode, in this order. */
+enum { H5CALIB_COMMON_MODE, H5CALIB_COMMON_MODE_LIMIT, H5CALIB_COMMON_MODE_PIXELS };
+enum { H5CALIB_ROWS = 1, H5CALIB_COLUMNS = 2, H5CALIB_BANKS = 4 };
+#define H5CALIB_COMMON_MODE_SPECS                                                                  \
+    {"common_mode", 0, 0, 7, "sum of 1 rows, 2 columns, 4 banks; 0 none"},                         \
+        {"common_mode_limit", 100, 0, INFINITY, "ADU: a median not below it is not subtracted"},   \
+    {                                                                                              \
+        "common_mode_pixels", 10, 0, INFINITY,                                                     \
+            "a bank needs as many usable pixels, a row or column of it more"                       \
     }
 
 /* Where spec tables are written: a table and its length. */

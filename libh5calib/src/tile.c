@@ -117,6 +117,21 @@ TARGET const REAL *FN(staged_plane)(const h5calib_plane *planes, const FN(stages
     return scratch;
 }
 
+TARGET void FN(select_plane)(const h5calib_plane *planes, unsigned n_planes,
+                             const FN(stages) * stages, size_t first, size_t n, REAL none, REAL *to)
+{
+    SCRATCH(scratch);
+    EACH(j, n)
+        to[j] = none;
+    for (unsigned s = 0; s < n_planes; s++) {
+        if (!(stages->in_tile & (1u << s)))
+            continue;
+        const REAL *plane = FN(plane)(&planes[s], first, n, scratch);
+        EACH(j, n)
+            to[j] = stages->of[j] & (1 << s) ? plane[j] : to[j];
+    }
+}
+
 TARGET void FN(replace)(REAL *values, const FN(stages) * stages, INT bit, REAL value, size_t n)
 {
     EACH(j, n)
@@ -157,8 +172,12 @@ TARGET void FN(finish)(const h5calib_calibrator *calibrator, const h5calib_run *
                        size_t n, REAL *values)
 {
     const REAL masked = (REAL)h5calib_masked_value(calibrator, run->out_dtype);
-    if (calibrator->rounding)
+    if (calibrator->output == H5CALIB_OUTPUT_MASK) {
+        EACH(j, n)
+            values[j] = values[j] == values[j] ? 0 : 1;
+    } else if (calibrator->rounding) {
         FN(round)(values, n);
+    }
     REAL *to = run->out_dtype == DTYPE_OF(REAL) ? (REAL *)run->out + i : values;
     EACH(j, n)
         to[j] = values[j] == values[j] ? values[j] : masked;
@@ -172,6 +191,18 @@ TARGET void FN(finish)(const h5calib_calibrator *calibrator, const h5calib_run *
     case H5CALIB_I64: STORE(int64_t, INT64_MIN, INT64_MAX)
     case H5CALIB_U64: STORE(uint64_t, 0, UINT64_MAX)
     default: break; /* floating point: they are there already */
+    }
+}
+
+TARGET void FN(finish_stages)(const h5calib_run *run, size_t i, size_t n, const INT *stages, INT none)
+{
+    unsigned char *to = (unsigned char *)run->out + i;
+    EACH(j, n)
+    {
+        INT stage = 0;
+        for (int s = 1; s < 7; s++)
+            stage += stages[j] >> s & 1 ? s : 0;
+        to[j] = (unsigned char)(stages[j] & none ? H5CALIB_NO_STAGE : stage);
     }
 }
 

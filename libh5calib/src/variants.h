@@ -43,6 +43,38 @@
             FN(name##_tile)(c, cell, run, i, run->count - i);                                      \
     }
 
+/* A frame at once, for the common mode: first all pixels less their pedestal into
+ * `frame`, noting in `used` which take part, then the rest of the calibration. */
+enum { H5CALIB_ALL_AT_ONCE, H5CALIB_SUBTRACT, H5CALIB_SCALE };
+#define H5CALIB_TILES(name, pass)                                                                  \
+    {                                                                                              \
+        size_t i = 0;                                                                              \
+        for (; i + H5CALIB_TILE <= run->count; i += H5CALIB_TILE)                                  \
+            FN(name##_tile)(c, cell, run, i, H5CALIB_TILE, pass);                                  \
+        if (i < run->count)                                                                        \
+            FN(name##_tile)(c, cell, run, i, run->count - i, pass);                                \
+    }
+
+/* The kernel of a template whose name_tile knows these passes: its values of pixels lie at
+ * FRAME_VALUES and, with H5CALIB_SUBTRACT, its answers at FRAME_USED. */
+#define FRAME_VALUES(run) ((REAL *)(run)->scratch)
+#define FRAME_KEYS(run) (FRAME_VALUES(run) + (run)->count)
+#define FRAME_USED(run) ((unsigned char *)(FRAME_KEYS(run) + (run)->count))
+#define H5CALIB_COMMON_MODE_KERNEL(name, first_parameter, bank_ny, bank_nx)                        \
+    static TARGET void FN(name)(const h5calib_calibrator *c, const h5calib_cell *cell,             \
+                                const h5calib_run *run)                                            \
+    {                                                                                              \
+        h5calib_kernel_ran = #name "_" H5CALIB_STRING(VARIANT);                                    \
+        if (!run->scratch) {                                                                       \
+            H5CALIB_TILES(name, H5CALIB_ALL_AT_ONCE)                                               \
+            return;                                                                                \
+        }                                                                                          \
+        H5CALIB_TILES(name, H5CALIB_SUBTRACT)                                                      \
+        FN(common_mode)(c, c->parameters + (first_parameter), bank_ny, bank_nx,                    \
+                        FRAME_VALUES(run), FRAME_USED(run), FRAME_KEYS(run));                      \
+        H5CALIB_TILES(name, H5CALIB_SCALE)                                                         \
+    }
+
 /* Initialises h5calib_algorithm_entry.kernels. */
 #define H5CALIB_PAIR(name, variant) {h5calib_##name##_float_##variant, h5calib_##name##_double_##variant}
 #if defined(H5CALIB_X86)

@@ -98,14 +98,21 @@ static void compare(const h5calib_calibrator *c, const h5calib_cell *cell, h5cal
     const h5calib_algorithm *a = h5calib_calibrator_algorithm(c);
     const size_t raw_size = h5calib_dtype_size(raw_dtype), out_size = h5calib_dtype_size(out_dtype);
     const size_t shift = below(16), out_shift = below(16);
-    const bool whole = (a->flags & H5CALIB_WHOLE_FRAME) != 0;
+    const bool whole = h5calib_calibrator_whole_frame(c);
     const size_t first = whole ? 0 : below(PIXELS), count = whole ? PIXELS : 1 + below(PIXELS - (unsigned)first);
     char *raw = malloc((2 * PIXELS + 16) * raw_size);
     char *out[2] = {malloc((PIXELS + 16) * out_size + MARGIN), malloc((PIXELS + 16) * out_size + MARGIN)};
     CHECK(raw && out[0] && out[1], "out of memory");
     fill(raw, raw_dtype, 2 * PIXELS + 16, below(10));
 
-    h5calib_run run = {{raw + shift * raw_size, NULL}, 1, raw_dtype, NULL, out_dtype, first, count};
+    h5calib_run run = {.raw = {raw + shift * raw_size, NULL},
+                       .raw_step = 1,
+                       .raw_dtype = raw_dtype,
+                       .out_dtype = out_dtype,
+                       .first = first,
+                       .count = count,
+                       .next = cell,
+                       .weight = below(4) / 4.0};
     if (a->raw_layout != H5CALIB_RAW_ONE)
         run.raw[1] = (char *)run.raw[0] + (a->raw_layout == H5CALIB_RAW_LAST ? 1 : PIXELS) * raw_size;
     if (a->raw_layout == H5CALIB_RAW_LAST)

@@ -101,7 +101,7 @@ typedef struct h5calib_parameter_spec {
 } h5calib_parameter_spec;
 
 enum { /* flags of an algorithm */
-    H5CALIB_WHOLE_FRAME = 1,  /* a pixel depends on others of its frame */
+    H5CALIB_WHOLE_FRAME = 1,  /* with common_mode a pixel depends on others of its frame */
     H5CALIB_EXPERIMENTAL = 2, /* its formula has no confirmed public source */
     H5CALIB_LEGACY = 4,       /* exists to read files of the first h5calib */
     H5CALIB_RAW_U16 = 8       /* raw pixels hold bit fields: uint16 (or int16) only */
@@ -186,8 +186,10 @@ H5CALIB_API void h5calib_calibration_free(h5calib_calibration *calibration);
  * cell_ids   the memory cell of each frame, or NULL where the constants have
  *            no cell axis. A cell outside the constants is an error unless the
  *            parameter "bad_cell" says NaN.
+ *            With the parameter "steps" ids count steps of 1/steps of a cell.
  * out        (frames, ny, nx) of out_dtype (F32 or F64; integers where the
- *            algorithm's "rounding" parameter allows them)
+ *            algorithm's "rounding" parameter allows them; U8 where its
+ *            "output" parameter asks for gain stages or the mask)
  * threads    how many threads may work on it; 0 means 1
  */
 H5CALIB_API h5calib_status h5calib_calibrate(const h5calib_calibration *calibration,

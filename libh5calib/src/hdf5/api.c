@@ -23,6 +23,20 @@ binding *h5calib_bindings(void)
     return b;
 }
 
+/* A caller that hides its libhdf5 uses the memory of the C library, as filters do. */
+void *h5calib_binding_allocate(const binding *b, size_t n)
+{
+    return b->guest ? malloc(n) : b->api.H5allocate_memory(n, false);
+}
+
+void h5calib_binding_free(const binding *b, void *memory)
+{
+    if (b->guest)
+        free(memory);
+    else if (memory)
+        b->api.H5free_memory(memory);
+}
+
 static void after_fork(void)
 {
     for (binding *b = first; b; b = b->next)

@@ -56,6 +56,8 @@
       (hid_t, H5Z_filter_t, unsigned *, size_t *, unsigned *, size_t, char *, unsigned *))         \
     X(H5Pmodify_filter, herr_t, (hid_t, H5Z_filter_t, unsigned, size_t, const unsigned *))         \
     X(H5Pget_nfilters, int, (hid_t))                                                               \
+    X(H5Pget_filter2, int,                                                                         \
+      (hid_t, unsigned, unsigned *, size_t *, unsigned *, size_t, char *, unsigned *))             \
     X(H5Pget_layout, int, (hid_t))                                                                 \
     X(H5Pget_chunk, int, (hid_t, int, hsize_t *))                                                  \
     X(H5Pget_external_count, int, (hid_t))                                                         \
@@ -81,6 +83,11 @@
     X(H5Dget_access_plist, hid_t, (hid_t))                                                         \
     X(H5Dread, herr_t, (hid_t, hid_t, hid_t, hid_t, hid_t, void *))                                \
     X(H5Dget_offset, haddr_t, (hid_t))                                                             \
+    X(H5Dget_chunk_info_by_coord, herr_t,                                                          \
+      (hid_t, const hsize_t *, unsigned *, haddr_t *, hsize_t *))                                  \
+    X(H5Fget_create_plist, hid_t, (hid_t))                                                         \
+    X(H5Pget_userblock, herr_t, (hid_t, hsize_t *))                                                \
+    X(H5Tequal, htri_t, (hid_t, hid_t))                                                            \
     X(H5Screate_simple, hid_t, (int, const hsize_t *, const hsize_t *))                            \
     X(H5Sclose, herr_t, (hid_t))                                                                   \
     X(H5Sget_simple_extent_ndims, int, (hid_t))                                                    \
@@ -119,6 +126,7 @@ typedef struct h5 {
 } h5;
 
 struct view;
+struct ahead;
 
 typedef struct binding {
     h5 api;
@@ -134,6 +142,7 @@ typedef struct binding {
     struct known_file *known; /* the identities found in files, see identity.c */
     struct prepared *newest, *oldest; /* prepared constants, see constants.c */
     size_t prepared_bytes;
+    struct ahead *ahead; /* the chunk being prepared before it is asked for, see ahead.c */
     unsigned depth; /* callbacks under way on the thread that holds the lock */
     struct binding *next;
 } binding;
@@ -142,6 +151,9 @@ typedef struct binding {
  * functions, a private copy of another libhdf5 of the process. NULL with a
  * message if there is none. */
 binding *h5calib_bind(const void *address, char *message, size_t message_size);
+/* Memory for HDF5 to own, or to be given back. */
+void *h5calib_binding_allocate(const binding *b, size_t n);
+void h5calib_binding_free(const binding *b, void *memory);
 /* The bindings made so far, for reports; follow `next`. */
 binding *h5calib_bindings(void);
 

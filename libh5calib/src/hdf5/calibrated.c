@@ -7,15 +7,19 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ahead.h"
 #include "constants.h"
 #include "process.h"
+#include "rawmap.h"
 #include "setup.h"
 
 /* ---- end of life ------------------------------------------------------------------- */
 
 static void close_all(binding *b, calibrated *c)
 {
+    h5calib_ahead_forget(b, c);
     h5calib_constants_forget(b, c);
+    h5calib_rawmap_free(c->map);
     h5calib_source_close(b, &c->raw);
     for (int k = 0; k < H5CALIB_MAX_CONSTANTS; k++)
         h5calib_source_close(b, &c->constants[k]);
@@ -154,6 +158,7 @@ static calibrated *keep(binding *b, calibrated *c, bool ok)
         close_all(b, c);
         return NULL;
     }
+    h5calib_rawmap_set_up(b, c);
     c->next = c->home->calibrated;
     c->home->calibrated = c;
     use(b, c, 1);

@@ -12,6 +12,7 @@
 #include "source.h"
 
 struct prepared;
+struct rawmap;
 
 typedef struct calibrated {
     struct calibrated *next; /* of the same view */
@@ -29,6 +30,7 @@ typedef struct calibrated {
     h5calib_calibrator *calibrator;
     const h5calib_algorithm *algorithm;
     h5calib_source raw;
+    struct rawmap *map; /* where raw pixels lie in the file; NULL: only HDF5 can read them */
     h5calib_source constants[H5CALIB_MAX_CONSTANTS];
     char axes[H5CALIB_MAX_CONSTANTS][8];
     int64_t *cell_ids; /* of each raw frame, or NULL */

@@ -1,5 +1,12 @@
 /*
- * chunk.c - compute one chunk: raw data and constants in, calibrated values out.
+ * chunk.c - compute a box of a calibrated dataset: raw data and constants in,
+ * calibrated values out.
+ *
+ * The work is cut into blocks of pixels, each for some frames of one memory cell.
+ * A block reads its raw pixels into a small buffer (or finds them in memory, where
+ * HDF5 had to read them) and runs the kernel while they are in the processor's
+ * cache, as are the constants for the next frame of the same cell. Blocks may be
+ * done by any thread, in any order.
  */
 #include "chunk.h"
 
@@ -8,23 +15,10 @@
 
 #include "constants.h"
 
-/* Pixels calibrated for one frame before the next frame's turn: frames of the
- * same memory cell then find their constants in the processor's cache. */
 #define BLOCK_PIXELS 16384
-
-/* The part of a chunk that lies inside the dataset. */
-typedef struct box {
-    hsize_t start[H5CALIB_MAX_RANK], count[H5CALIB_MAX_RANK];
-    size_t frames, rows, columns;
-    bool clipped; /* the chunk reaches beyond the dataset */
-} box;
-
-/* One frame of a chunk on its way. */
-typedef struct job {
-    const h5calib_cell *cell; /* NULL: nothing is known of its cell, all masked */
-    const char *raw;
-    char *out;
-} job;
+#define GROUP_FRAMES 16
+/* Fewer pixels than this are not worth waking another thread. */
+#define PARALLEL_PIXELS 32768
 
 size_t h5calib_calibrated_chunk_bytes(const calibrated *c)
 {
@@ -34,9 +28,19 @@ size_t h5calib_calibrated_chunk_bytes(const calibrated *c)
     return n;
 }
 
-static bool locate(const calibrated *c, uint64_t number, box *at)
+static void measure(const calibrated *c, h5calib_box *at)
+{
+    at->frames = 1;
+    for (int i = 0; i < c->rank - 2; i++)
+        at->frames *= (size_t)at->count[i];
+    at->rows = (size_t)at->count[c->rank - 2];
+    at->columns = (size_t)at->count[c->rank - 1];
+}
+
+bool h5calib_box_of_chunk(const calibrated *c, uint64_t number, h5calib_box *at)
 {
     at->clipped = false;
+    at->frame_step = 0;
     for (int i = c->rank - 1; i >= 0; i--) {
         hsize_t grid = (c->dims[i] + c->chunk[i] - 1) / c->chunk[i];
         if (grid == 0)
@@ -48,29 +52,41 @@ static bool locate(const calibrated *c, uint64_t number, box *at)
             at->clipped = true;
         else
             at->count[i] = c->chunk[i];
+        at->extent[i] = c->chunk[i];
     }
-    at->frames = 1;
-    for (int i = 0; i < c->rank - 2; i++)
-        at->frames *= (size_t)at->count[i];
-    at->rows = (size_t)at->count[c->rank - 2];
-    at->columns = (size_t)at->count[c->rank - 1];
+    measure(c, at);
     return number == 0;
 }
 
-/* ---- raw data --------------------------------------------------------------------------- */
+bool h5calib_box_of_selection(const calibrated *c, const uint64_t *start, const uint64_t *count,
+                              h5calib_box *at)
+{
+    at->clipped = false;
+    at->frame_step = 0;
+    for (int i = 0; i < c->rank; i++) {
+        if (start[i] > c->dims[i] || count[i] > c->dims[i] - start[i])
+            return false;
+        at->start[i] = start[i];
+        at->count[i] = at->extent[i] = count[i];
+    }
+    measure(c, at);
+    return true;
+}
+
+/* ---- raw data, where HDF5 has to read it --------------------------------------------------- */
 
 static size_t values_per_pixel(const calibrated *c)
 {
     return c->algorithm->raw_layout == H5CALIB_RAW_ONE ? 1 : 2;
 }
 
-static size_t raw_frame_bytes(const calibrated *c, const box *at)
+static size_t raw_frame_bytes(const calibrated *c, const h5calib_box *at)
 {
     return values_per_pixel(c) * at->rows * at->columns * c->raw.element;
 }
 
 /* The box in the axes of the raw dataset. */
-static void raw_box(const calibrated *c, const box *at, hsize_t *start, hsize_t *count)
+static void raw_box(const calibrated *c, const h5calib_box *at, hsize_t *start, hsize_t *count)
 {
     const int lead = c->rank - 2;
     const h5calib_raw_layout layout = c->algorithm->raw_layout;
@@ -89,8 +105,8 @@ static void raw_box(const calibrated *c, const box *at, hsize_t *start, hsize_t 
     }
 }
 
-static bool read_selected(binding *b, const calibrated *c, const box *at, char *raw, char *message,
-                          size_t size)
+static bool read_selected(binding *b, const calibrated *c, const h5calib_box *at, char *raw,
+                          char *message, size_t size)
 {
     hsize_t start[H5CALIB_MAX_RANK], count[H5CALIB_MAX_RANK];
     raw_box(c, at, start, count);
@@ -98,12 +114,6 @@ static bool read_selected(binding *b, const calibrated *c, const box *at, char *
     for (size_t i = 0, n; i < at->frames; i += n) {
         for (n = 1; i + n < at->frames && frames[i + n] == frames[i] + n; n++)
             ;
-        if (frames[i] >= c->n_raw_frames || n > c->n_raw_frames - frames[i]) {
-            h5calib_say(message, size, "the frame selection asks for raw frame %llu of %llu",
-                        (unsigned long long)(frames[i] + n - 1),
-                        (unsigned long long)c->n_raw_frames);
-            return false;
-        }
         start[0] = frames[i];
         count[0] = n;
         if (!h5calib_source_read(b, &c->raw, start, count, raw + i * raw_frame_bytes(c, at),
@@ -113,21 +123,40 @@ static bool read_selected(binding *b, const calibrated *c, const box *at, char *
     return true;
 }
 
-static bool read_raw(binding *b, const calibrated *c, const box *at, char *raw, char *message,
-                     size_t size)
+static bool read_raw(binding *b, h5calib_work *w, char *message, size_t size)
 {
+    const calibrated *c = w->c;
     hsize_t start[H5CALIB_MAX_RANK], count[H5CALIB_MAX_RANK];
+    w->raw = malloc(w->at.frames * raw_frame_bytes(c, &w->at) + 1);
+    if (!w->raw) {
+        h5calib_say(message, size, "out of memory for raw data");
+        return false;
+    }
     if (c->frames)
-        return read_selected(b, c, at, raw, message, size);
-    raw_box(c, at, start, count);
-    return h5calib_source_read(b, &c->raw, start, count, raw, message, size);
+        return read_selected(b, c, &w->at, w->raw, message, size);
+    raw_box(c, &w->at, start, count);
+    return h5calib_source_read(b, &c->raw, start, count, w->raw, message, size);
+}
+
+/* Can the helpers read all of it themselves? */
+static bool mapped(binding *b, const h5calib_work *w)
+{
+    const calibrated *c = w->c;
+    const size_t row = (size_t)w->at.start[c->rank - 2];
+    if (!c->map || w->at.columns != c->dims[c->rank - 1])
+        return false;
+    for (size_t i = 0; i < w->at.frames; i++)
+        if (w->jobs[i].cell &&
+            !h5calib_rawmap_resolve(b, c, w->jobs[i].raw_frame, row, w->at.rows))
+            return false;
+    return true;
 }
 
 /* ---- frames -------------------------------------------------------------------------------- */
 
-/* Frame number `i` of the box, counted over the whole dataset and in the chunk. */
-static void place_frame(const calibrated *c, const box *at, size_t i, uint64_t *in_dataset,
-                        size_t *in_chunk)
+/* Frame number `i` of the box, counted over the whole dataset and in the output. */
+static void place_frame(const calibrated *c, const h5calib_box *at, size_t i, uint64_t *in_dataset,
+                        size_t *in_out)
 {
     uint64_t whole = 0, whole_step = 1;
     size_t part = 0, part_step = 1;
@@ -137,22 +166,32 @@ static void place_frame(const calibrated *c, const box *at, size_t i, uint64_t *
         whole += (at->start[k] + index) * whole_step;
         part += (size_t)index * part_step;
         whole_step *= c->dims[k];
-        part_step *= (size_t)c->chunk[k];
+        part_step *= (size_t)at->extent[k];
     }
     *in_dataset = whole;
-    *in_chunk = part;
+    *in_out = part;
 }
 
-/* Constants of a frame: NULL in *cell where an unknown memory cell is to be masked. */
-static bool choose_cell(binding *b, calibrated *c, uint64_t frame, const h5calib_cell **cell,
-                        char *message, size_t size)
+/* Which raw frame a frame is made of. */
+static bool choose_frame(const calibrated *c, uint64_t frame, uint64_t *raw_frame, char *message,
+                         size_t size)
 {
-    int64_t number = 0;
-    *cell = NULL;
+    *raw_frame = c->frames ? c->frames[frame] : frame;
+    if (*raw_frame < c->n_raw_frames)
+        return true;
+    h5calib_say(message, size, "the frame selection asks for raw frame %llu of %llu",
+                (unsigned long long)*raw_frame, (unsigned long long)c->n_raw_frames);
+    return false;
+}
+
+/* Constants of a frame: no cell where an unknown memory cell is to be masked. */
+static bool choose_cell(binding *b, calibrated *c, uint64_t frame, h5calib_job *j, char *message,
+                        size_t size)
+{
+    uint32_t cell = 0;
     if (c->n_cells > 1 && c->cell_ids) {
-        uint64_t raw = c->frames ? c->frames[frame] : frame;
-        number = c->cell_ids[raw];
-        if (number < 0 || number >= c->n_cells) {
+        int64_t number = c->cell_ids[j->raw_frame];
+        if (!h5calib_calibrator_locate(c->calibrator, number, c->n_cells, &cell, &j->weight)) {
             if (h5calib_calibrator_masks_bad_cells(c->calibrator))
                 return true;
             h5calib_say(message, size,
@@ -161,136 +200,228 @@ static bool choose_cell(binding *b, calibrated *c, uint64_t frame, const h5calib
             return false;
         }
     }
-    *cell = h5calib_constants_get(b, c, (uint32_t)number, message, size);
-    return *cell != NULL;
+    j->cell = h5calib_constants_get(b, c, cell, message, size);
+    if (j->cell && j->weight > 0)
+        j->next = h5calib_constants_get(b, c, cell + 1, message, size);
+    return j->cell && (j->next || j->weight == 0);
+}
+
+static bool choose_jobs(binding *b, h5calib_work *w, const int64_t *legacy_cell, char *message,
+                        size_t size)
+{
+    calibrated *c = w->c;
+    size_t frame_bytes = (size_t)(w->at.extent[c->rank - 2] * w->at.extent[c->rank - 1]) *
+                         h5calib_dtype_size(c->dtype);
+    if (w->at.frame_step)
+        frame_bytes = w->at.frame_step;
+    for (size_t i = 0; i < w->at.frames; i++) {
+        h5calib_job *j = &w->jobs[i];
+        uint64_t frame;
+        size_t place;
+        place_frame(c, &w->at, i, &frame, &place);
+        j->out = w->out + place * frame_bytes;
+        j->in_box = i;
+        if (!choose_frame(c, frame, &j->raw_frame, message, size))
+            return false;
+        if (!legacy_cell) {
+            if (!choose_cell(b, c, frame, j, message, size))
+                return false;
+        } else if (!(j->cell = h5calib_constants_get(b, c, (uint32_t)*legacy_cell, message, size))) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static int by_cell(const void *a, const void *b)
+{
+    const h5calib_job *one = a, *two = b;
+    if (one->cell != two->cell)
+        return (uintptr_t)one->cell < (uintptr_t)two->cell ? -1 : 1;
+    return one->in_box < two->in_box ? -1 : one->in_box > two->in_box;
+}
+
+static bool same_group(const h5calib_work *w, const h5calib_job *start, const h5calib_job *j)
+{
+    if (w->decodes)
+        return h5calib_rawmap_chunk(w->c->map, start->raw_frame) ==
+               h5calib_rawmap_chunk(w->c->map, j->raw_frame);
+    return start->cell == j->cell && j - start < GROUP_FRAMES;
+}
+
+/* Groups of frames that share their constants, or a compressed raw chunk. */
+static void group_jobs(h5calib_work *w)
+{
+    if (w->at.frames > 1 && !w->decodes)
+        qsort(w->jobs, w->at.frames, sizeof *w->jobs, by_cell);
+    w->n_groups = 0;
+    for (size_t i = 0; i < w->at.frames; i++)
+        if (w->n_groups == 0 || !same_group(w, &w->jobs[w->groups[w->n_groups - 1]], &w->jobs[i]))
+            w->groups[w->n_groups++] = i;
+    w->groups[w->n_groups] = w->at.frames;
 }
 
 /* ---- pixels --------------------------------------------------------------------------------- */
 
-static h5calib_run run_at(const calibrated *c, const box *at, const job *j, size_t row,
-                          size_t first, size_t count)
+/* Pixels [first, first + n) of the rows of the box, of which a run is `length` long. */
+typedef struct span {
+    size_t row, first, n;
+} span;
+
+static h5calib_run run_at(const h5calib_work *w, const h5calib_job *j, const span *s, const char *raw,
+                          size_t plane)
 {
-    const size_t y0 = (size_t)at->start[c->rank - 2], x0 = (size_t)at->start[c->rank - 1];
-    const size_t nx = (size_t)c->dims[c->rank - 1], width = (size_t)c->chunk[c->rank - 1];
-    const size_t pixel = row * at->columns + first, element = c->raw.element;
-    const size_t plane = at->rows * at->columns * element;
-    h5calib_run run = {.raw_step = 1, .raw_dtype = c->raw.dtype, .out_dtype = c->dtype};
-    switch (c->algorithm->raw_layout) {
-    case H5CALIB_RAW_LAST:
-        run.raw_step = 2;
-        run.raw[0] = j->raw + 2 * pixel * element;
-        run.raw[1] = j->raw + (2 * pixel + 1) * element;
-        break;
-    case H5CALIB_RAW_FIRST:
-        run.raw[0] = j->raw + pixel * element;
-        run.raw[1] = j->raw + plane + pixel * element;
-        break;
-    default: run.raw[0] = j->raw + pixel * element; break;
-    }
-    run.out = j->out + (row * width + first) * h5calib_dtype_size(c->dtype);
-    run.first = (y0 + row) * nx + x0 + first;
-    run.count = count;
+    const calibrated *c = w->c;
+    const size_t y0 = (size_t)w->at.start[c->rank - 2], x0 = (size_t)w->at.start[c->rank - 1];
+    const size_t nx = (size_t)c->dims[c->rank - 1], width = (size_t)w->at.extent[c->rank - 1];
+    const bool pairs = c->algorithm->raw_layout == H5CALIB_RAW_LAST;
+    h5calib_run run = {.raw_step = pairs ? 2 : 1,
+                       .raw_dtype = c->raw.dtype,
+                       .out_dtype = c->dtype,
+                       .next = j->next,
+                       .weight = j->weight};
+    run.raw[0] = raw;
+    if (c->algorithm->raw_layout != H5CALIB_RAW_ONE)
+        run.raw[1] = raw + (pairs ? c->raw.element : plane);
+    run.out = j->out + (s->row * width + s->first) * h5calib_dtype_size(c->dtype);
+    run.first = (y0 + s->row) * nx + x0 + s->first;
+    run.count = s->n;
     return run;
 }
 
-static bool run_pixels(const calibrated *c, const box *at, const job *j, size_t row, size_t first,
-                       size_t count)
+static bool run_span(const h5calib_work *w, const h5calib_job *j, const span *s,
+                     h5calib_scratch *scratch)
 {
-    h5calib_run run = run_at(c, at, j, row, first, count);
-    if (j->cell)
-        return h5calib_calibrate_run(c->calibrator, j->cell, &run) == H5CALIB_OK;
-    h5calib_fill_masked(c->calibrator, run.out, c->dtype, count);
-    return true;
-}
-
-/* All frames of the chunk, block by block. A chunk as wide as the frame is one
- * run of pixels, a narrower one has a run for each of its rows. */
-static bool run_jobs(const calibrated *c, const box *at, const job *jobs)
-{
-    const bool whole = c->algorithm->flags & H5CALIB_WHOLE_FRAME;
-    const bool joined = at->columns == c->dims[c->rank - 1] && at->columns == c->chunk[c->rank - 1];
-    const size_t rows = joined ? 1 : at->rows;
-    const size_t length = joined ? at->rows * at->columns : at->columns;
-    const size_t block = whole ? length : BLOCK_PIXELS;
-    for (size_t row = 0; row < rows; row++)
-        for (size_t first = 0; first < length; first += block) {
-            size_t count = length - first < block ? length - first : block;
-            for (size_t i = 0; i < at->frames; i++)
-                if (!run_pixels(c, at, &jobs[i], row, first, count))
-                    return false;
-        }
-    return true;
-}
-
-static bool compute(binding *b, calibrated *c, const box *at, const int64_t *cell, char *out,
-                    char *raw, job *jobs, char *message, size_t size)
-{
-    const size_t frame_bytes =
-        (size_t)(c->chunk[c->rank - 2] * c->chunk[c->rank - 1]) * h5calib_dtype_size(c->dtype);
-    if (!read_raw(b, c, at, raw, message, size))
-        return false;
-    if (at->clipped)
-        h5calib_fill_masked(c->calibrator, out, c->dtype,
-                            h5calib_calibrated_chunk_bytes(c) / h5calib_dtype_size(c->dtype));
-    for (size_t i = 0; i < at->frames; i++) {
-        uint64_t frame;
-        size_t place;
-        place_frame(c, at, i, &frame, &place);
-        jobs[i].raw = raw + i * raw_frame_bytes(c, at);
-        jobs[i].out = out + place * frame_bytes;
-        if (cell)
-            jobs[i].cell = h5calib_constants_get(b, c, (uint32_t)*cell, message, size);
-        else if (!choose_cell(b, c, frame, &jobs[i].cell, message, size))
-            return false;
-        if (cell && !jobs[i].cell)
-            return false;
-    }
-    if (run_jobs(c, at, jobs))
+    const calibrated *c = w->c;
+    const char *raw;
+    size_t plane;
+    if (!j->cell) {
+        h5calib_run run = run_at(w, j, s, NULL, 0);
+        h5calib_fill_masked(c->calibrator, run.out, c->dtype, s->n);
         return true;
-    h5calib_say(message, size, "out of memory");
-    return false;
-}
-
-static bool compute_box(binding *b, calibrated *c, const box *at, const int64_t *cell, void *out,
-                        char *message, size_t size)
-{
-    char *raw = malloc(at->frames * raw_frame_bytes(c, at) + 1);
-    job *jobs = malloc(at->frames * sizeof *jobs + 1);
-    bool ok = raw && jobs;
-    if (!ok)
-        h5calib_say(message, size, "out of memory for a chunk of raw data");
-    ok = ok && compute(b, c, at, cell, out, raw, jobs, message, size);
-    free(jobs);
-    free(raw);
-    h5calib_constants_trim(b);
-    return ok;
-}
-
-bool h5calib_chunk(binding *b, calibrated *c, uint64_t number, void *out, char *message, size_t size)
-{
-    box at;
-    if (!locate(c, number, &at)) {
-        h5calib_say(message, size, "the stub names chunk %llu, the dataset has fewer",
-                    (unsigned long long)number);
-        return false;
     }
-    return compute_box(b, c, &at, NULL, out, message, size);
+    if (w->raw) {
+        const size_t step = (c->algorithm->raw_layout == H5CALIB_RAW_LAST ? 2 : 1) * c->raw.element;
+        raw = w->raw + j->in_box * raw_frame_bytes(c, &w->at) +
+              (s->row * w->at.columns + s->first) * step;
+        plane = w->at.rows * w->at.columns * c->raw.element;
+    } else {
+        const size_t row = (size_t)w->at.start[c->rank - 2] + s->row;
+        const size_t pixel = row * (size_t)c->dims[c->rank - 1] + s->first;
+        raw = h5calib_rawmap_get(c, j->raw_frame, pixel, s->n, scratch, &plane);
+    }
+    h5calib_run run = run_at(w, j, s, raw, plane);
+    return raw && h5calib_calibrate_run(c->calibrator, j->cell, &run) == H5CALIB_OK;
 }
 
-bool h5calib_chunk_legacy(binding *b, calibrated *c, uint64_t frame, uint32_t cell, void *out,
+/* One block: some pixels of every frame of a group. Where the rows of the box do not
+ * join into one run, a block is one row. */
+static bool run_block(void *data, size_t number, unsigned worker)
+{
+    const h5calib_work *w = data;
+    const size_t group = number / w->spans, part = number % w->spans;
+    span s = {.row = w->joined ? 0 : part, .first = w->joined ? part * w->block : 0};
+    s.n = w->joined ? w->at.rows * w->at.columns - s.first : w->at.columns;
+    if (s.n > w->block)
+        s.n = w->block;
+    for (size_t i = w->groups[group]; i < w->groups[group + 1]; i++)
+        if (!run_span(w, &w->jobs[i], &s, &w->scratch[worker]))
+            return false;
+    return true;
+}
+
+static void cut(h5calib_work *w)
+{
+    const calibrated *c = w->c;
+    const size_t pixels = w->at.rows * w->at.columns;
+    w->joined = w->at.columns == c->dims[c->rank - 1] && w->at.columns == w->at.extent[c->rank - 1];
+    w->block = BLOCK_PIXELS;
+    if (h5calib_calibrator_whole_frame(c->calibrator) || !w->joined || w->decodes)
+        w->block = pixels ? pixels : 1;
+    w->spans = w->joined ? (pixels + w->block - 1) / w->block : w->at.rows;
+    w->task = (h5calib_task){.block = run_block, .data = w, .n_blocks = w->n_groups * w->spans};
+    w->task.most_workers = pixels * w->at.frames < PARALLEL_PIXELS ? 1 : w->threads;
+}
+
+static bool make_scratch(h5calib_work *w)
+{
+    const size_t pixels = w->at.rows * w->at.columns, n = w->task.most_workers;
+    w->scratch = calloc(n, sizeof *w->scratch);
+    if (!w->scratch || w->raw)
+        return w->scratch != NULL;
+    const size_t each = h5calib_rawmap_scratch_bytes(w->c->map, w->block < pixels ? w->block : pixels);
+    for (size_t i = 0; i < n; i++)
+        if (!(w->scratch[i].pixels = malloc(each + 1)))
+            return false;
+    return true;
+}
+
+/* ---- all of it --------------------------------------------------------------------------------- */
+
+void h5calib_work_end(h5calib_work *w)
+{
+    free(w->raw);
+    free(w->jobs);
+    free(w->groups);
+    for (size_t i = 0; w->scratch && i < w->task.most_workers; i++) {
+        free(w->scratch[i].pixels);
+        free(w->scratch[i].chunk);
+    }
+    free(w->scratch);
+    memset(w, 0, sizeof *w);
+}
+
+bool h5calib_work_prepare(binding *b, h5calib_work *w, calibrated *c, const h5calib_box *at,
+                          const int64_t *legacy_cell, void *out, unsigned threads, bool only_mapped,
                           char *message, size_t size)
 {
-    box at;
-    const int64_t number = cell;
-    if (!locate(c, frame, &at)) {
-        h5calib_say(message, size, "a chunk asks for raw frame %llu, there are %llu",
-                    (unsigned long long)frame, (unsigned long long)c->dims[0]);
+    *w = (h5calib_work){.c = c, .at = *at, .out = out, .threads = threads};
+    w->jobs = calloc(at->frames + 1, sizeof *w->jobs);
+    w->groups = malloc((at->frames + 1) * sizeof *w->groups);
+    bool ok = w->jobs && w->groups;
+    if (!ok)
+        h5calib_say(message, size, "out of memory");
+    ok = ok && choose_jobs(b, w, legacy_cell, message, size);
+    if (ok && !mapped(b, w))
+        ok = !only_mapped && read_raw(b, w, message, size);
+    w->decodes = ok && !w->raw && h5calib_rawmap_decodes(c->map);
+    if (ok) {
+        group_jobs(w);
+        cut(w);
+        if (!(ok = make_scratch(w)))
+            h5calib_say(message, size, "out of memory");
+    }
+    if (!ok) {
+        h5calib_work_end(w);
         return false;
     }
-    if (cell >= c->n_cells) {
-        h5calib_say(message, size, "a chunk asks for memory cell %u, the constants have %u", cell,
-                    c->n_cells);
-        return false;
+    if (at->clipped) {
+        size_t n = 1;
+        for (int i = 0; i < c->rank; i++)
+            n *= (size_t)at->extent[i];
+        h5calib_fill_masked(c->calibrator, out, c->dtype, n);
     }
-    return compute_box(b, c, &at, &number, out, message, size);
+    return true;
+}
+
+void h5calib_work_failed(const h5calib_work *w, char *message, size_t size)
+{
+    h5calib_say(message, size,
+                "raw data in '%s' cannot be read: the file is shorter than it says, a compressed chunk "
+                "is damaged, or there is no memory left",
+                w->c->raw.view->path);
+}
+
+bool h5calib_box_compute(binding *b, calibrated *c, const h5calib_box *at, const int64_t *legacy_cell,
+                         void *out, unsigned threads, char *message, size_t size)
+{
+    h5calib_work w;
+    if (!h5calib_work_prepare(b, &w, c, at, legacy_cell, out, threads, false, message, size))
+        return false;
+    bool ok = h5calib_team_do(&w.task);
+    if (!ok)
+        h5calib_work_failed(&w, message, size);
+    h5calib_work_end(&w);
+    h5calib_constants_trim(b);
+    return ok;
 }

@@ -1,18 +1,64 @@
 /*
- * chunk.h - compute one chunk: raw data and constants in, calibrated values out.
+ * chunk.h - compute a box of a calibrated dataset: raw data and constants in,
+ * calibrated values out.
  */
 #ifndef H5CALIB_CHUNK_H
 #define H5CALIB_CHUNK_H
 
 #include "calibrated.h"
+#include "rawmap.h"
+#include "team.h"
 
-/* Chunk number `number` (its place in the grid, C order) into `out`, which holds
- * h5calib_calibrated_chunk_bytes bytes. */
-bool h5calib_chunk(binding *b, calibrated *c, uint64_t number, void *out, char *message,
-                   size_t message_size);
+/* A box of the dataset, and the shape of the array its values go to. */
+typedef struct h5calib_box {
+    hsize_t start[H5CALIB_MAX_RANK], count[H5CALIB_MAX_RANK];
+    hsize_t extent[H5CALIB_MAX_RANK]; /* of the output; the box lies at its beginning */
+    size_t frame_step; /* bytes from one frame to the next in the output; 0: as `extent` says */
+    size_t frames, rows, columns;
+    bool clipped; /* the output is larger than the box: the rest is masked */
+} h5calib_box;
 
-/* A chunk of the first h5calib: one frame, whose memory cell is given. */
-bool h5calib_chunk_legacy(binding *b, calibrated *c, uint64_t frame, uint32_t cell, void *out,
+/* A chunk; false if the dataset has no such chunk. */
+bool h5calib_box_of_chunk(const calibrated *c, uint64_t number, h5calib_box *out);
+/* Any box inside the dataset, into an array of its own shape; false if it is not inside. */
+bool h5calib_box_of_selection(const calibrated *c, const uint64_t *start, const uint64_t *count,
+                              h5calib_box *out);
+
+/* Compute a box into `out`. legacy_cell: the memory cell, where the chunk itself names it. */
+bool h5calib_box_compute(binding *b, calibrated *c, const h5calib_box *at, const int64_t *legacy_cell,
+                         void *out, unsigned threads, char *message, size_t message_size);
+
+/* ---- the same in steps, for work that goes on while its owner does something else ---------- */
+
+typedef struct h5calib_job { /* one frame */
+    const h5calib_cell *cell; /* NULL: nothing is known of its cell, all masked */
+    const h5calib_cell *next; /* with a weight: the next cell, interpolated with */
+    double weight;
+    uint64_t raw_frame;
+    size_t in_box;
+    char *out;
+} h5calib_job;
+
+typedef struct h5calib_work {
+    calibrated *c;
+    h5calib_box at;
+    char *out;
+    char *raw;      /* the box as HDF5 read it, or NULL: blocks read for themselves */
+    h5calib_scratch *scratch; /* raw pixels of a block, for each worker */
+    h5calib_job *jobs;
+    size_t *groups; /* first job of each group of frames of one cell, and the end */
+    size_t n_groups, spans, block;
+    bool joined;  /* the rows of the box follow each other without gaps */
+    bool decodes; /* blocks decode compressed raw chunks */
+    unsigned threads;
+    h5calib_task task;
+} h5calib_work;
+
+/* Everything that needs HDF5. only_mapped: fail where HDF5 would have to read raw data. */
+bool h5calib_work_prepare(binding *b, h5calib_work *w, calibrated *c, const h5calib_box *at,
+                          const int64_t *legacy_cell, void *out, unsigned threads, bool only_mapped,
                           char *message, size_t message_size);
+void h5calib_work_end(h5calib_work *w);
+void h5calib_work_failed(const h5calib_work *w, char *message, size_t message_size);
 
 #endif

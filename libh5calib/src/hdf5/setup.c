@@ -86,7 +86,7 @@ static bool check_raw(calibrated *c, char *message, size_t size)
     c->n_raw_frames = 1;
     for (int i = 0; ok && i < lead; i++) {
         c->n_raw_frames *= raw->dims[i];
-        if (!c->frames)
+        if (!c->frames || i > 0)
             ok = raw->dims[i] == c->dims[i];
     }
     const int y = lead + (layout == H5CALIB_RAW_FIRST);
@@ -133,7 +133,10 @@ static bool load_frames(binding *b, calibrated *c, hid_t group, char *message, s
         return true;
     bool ok = load_numbers(b, c, group, "frames", &n, &numbers, message, size);
     c->frames = (uint64_t *)numbers;
-    if (ok && (c->rank != 3 || n != c->dims[0])) {
+    bool fits = c->rank >= 3 && n == c->dims[0];
+    for (int i = 1; i < c->rank - 2; i++)
+        fits = fits && c->dims[i] == 1;
+    if (ok && !fits) {
         h5calib_say(message, size, "the frame selection in '%s' does not fit the dataset",
                     c->home->path);
         ok = false;
@@ -283,8 +286,8 @@ h5calib_config h5calib_config_of(const calibrated *c, uint32_t algorithm, size_t
 static bool whole_frames(const calibrated *c, char *message, size_t size)
 {
     const int y = c->rank - 2;
-    if (!(c->algorithm->flags & H5CALIB_WHOLE_FRAME) ||
-        (c->chunk[y] >= c->dims[y] && c->chunk[y + 1] >= c->dims[y + 1]))
+    if (!h5calib_calibrator_whole_frame(c->calibrator) ||
+        (c->chunk[y] == c->dims[y] && c->chunk[y + 1] == c->dims[y + 1]))
         return true;
     h5calib_say(message, size, "algorithm %s needs chunks of whole frames", c->algorithm->name);
     return false;
@@ -296,7 +299,7 @@ bool h5calib_set_up(binding *b, calibrated *c, hid_t group, const h5calib_descri
                     const unsigned *words, size_t n, char *message, size_t size)
 {
     if (!h5calib_find_algorithm(c, d->algorithm, message, size) ||
-        !take_dataset(b, c, group, words, n, message, size) || !whole_frames(c, message, size) ||
+        !take_dataset(b, c, group, words, n, message, size) ||
         !load_frames(b, c, group, message, size) ||
         !h5calib_source_open(b, c->home, group, "raw", "raw dataset", &c->raw, message, size) ||
         !check_raw(c, message, size))
@@ -310,5 +313,5 @@ bool h5calib_set_up(binding *b, calibrated *c, hid_t group, const h5calib_descri
     }
     bool ok = take_constants(b, c, constants, &config, message, size);
     b->api.H5Gclose(constants);
-    return ok && load_cell_ids(b, c, group, message, size);
+    return ok && whole_frames(c, message, size) && load_cell_ids(b, c, group, message, size);
 }

@@ -61,6 +61,14 @@ H5CALIB_INLINE TARGET void FN(agipd_tile)(const h5calib_calibrator *c, const h5c
     } else {
         stages.in_tile = H5CALIB_HIGH; /* setup has put the fixed stage there */
     }
+    if (c->output == H5CALIB_OUTPUT_STAGE) {
+        if (c->parameters[FIXED_GAIN] >= 0) {
+            EACH(j, n)
+                stages.of[j] = (INT)1 << (int)c->parameters[FIXED_GAIN];
+        }
+        FN(finish_stages)(run, i, n, stages.of, 0);
+        return;
+    }
 
     const REAL *constant = FN(staged_plane)(cell->planes[PEDESTAL], &stages, first, n, scratch);
     EACH(j, n)
@@ -199,12 +207,14 @@ static const h5calib_parameter_spec parameters[] = {
      "ADU: a pixel in low gain is medium if signal - pedestal[medium] is less; NaN: never"},
     {"force_high_below", NAN, -INFINITY, INFINITY,
      "ADU: a pixel not in high gain is if signal - pedestal[high] is less; NaN: never"},
+    H5CALIB_OUTPUT_SPEC(2),
 };
 
 const h5calib_algorithm_entry h5calib_agipd_v2 = {
     {0x00020002, "AGIPD_v2", "(signal - pedestal[g]) / gain[g]", H5CALIB_LEGACY, H5CALIB_RAW_LAST,
      H5CALIB_TABLE(constants_v2), 0, NULL},
     setup_v2,
+    0,
     0,
     H5CALIB_KERNELS(AGIPD_v2),
 };
@@ -214,6 +224,7 @@ const h5calib_algorithm_entry h5calib_agipd = {
      H5CALIB_RAW_FIRST, H5CALIB_TABLE(constants), H5CALIB_TABLE(parameters)},
     setup,
     PEDESTAL,
+    0,
     H5CALIB_KERNELS(agipd),
 };
 

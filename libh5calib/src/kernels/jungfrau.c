@@ -2,29 +2,29 @@
  * jungfrau.c - JUNGFRAU (PSI): 14 bits of ADC, 2 bits of gain code.
  *
  * Codes: 0 high gain, 1 medium, 3 low; 2 does not occur in good data and tools
- * disagree about it, hence the parameter invalid_gain.
+ * disagree about it, hence the parameter invalid_gain. The common mode is that
+ * of pixels in high gain, in banks of 256 x 64 (slac-lcls/lcls2, UtilsJungfrau.py).
  */
 #ifdef REAL
 
 H5CALIB_INLINE TARGET void FN(jungfrau_tile)(const h5calib_calibrator *c, const h5calib_cell *cell,
-                                             const h5calib_run *run, size_t i, size_t n)
+                                             const h5calib_run *run, size_t i, size_t n, int pass)
 {
     const uint16_t *raw = (const uint16_t *)run->raw[0] + i;
     const REAL energy = (REAL)c->parameters[PHOTON_ENERGY];
-    const INT invalid = INVALID | (c->parameters[INVALID_GAIN] == INVALID_IS_G2 ? H5CALIB_LOW : H5CALIB_HIGH);
+    const int policy = (int)c->parameters[INVALID_GAIN];
+    const INT invalid = INVALID | (policy == INVALID_IS_G2 ? H5CALIB_LOW : H5CALIB_HIGH);
     FN(stages) stages;
-    SCRATCH(adc);
-    SCRATCH(value);
-    SCRATCH(pedestals);
-    SCRATCH(gains);
+    SCRATCH(values);
+    SCRATCH(scratch);
+    REAL *value = pass == H5CALIB_ALL_AT_ONCE ? values : FRAME_VALUES(run) + i;
     uint16_t bits = 0;
 
     for (size_t j = 0; j < n; j++)
         bits |= raw[j];
-    EACH(j, n)
-        adc[j] = (REAL)(raw[j] & 0x3fff);
     stages.in_tile = H5CALIB_HIGH;
-    if (bits > 0x3fff || c->parameters[SATURATED]) {
+    if (bits > 0x3fff || c->parameters[SATURATED] || c->output == H5CALIB_OUTPUT_STAGE ||
+        pass == H5CALIB_SUBTRACT) {
         const uint16_t full = c->parameters[HIGH_GAIN] ? 0x3fff : 0xc000;
         const INT when_full = c->parameters[SATURATED] ? FULL : 0;
         EACH(j, n)
@@ -35,28 +35,45 @@ H5CALIB_INLINE TARGET void FN(jungfrau_tile)(const h5calib_calibrator *c, const 
         }
         FN(stages_summary)(&stages, n);
     }
+    if (c->output == H5CALIB_OUTPUT_STAGE) {
+        const INT none = policy != INVALID_IS_G2 && policy != INVALID_IS_G0 ? INVALID : 0;
+        EACH(j, n)
+            stages.of[j] &= H5CALIB_STAGES | none;
+        FN(finish_stages)(run, i, n, stages.of, none);
+        return;
+    }
 
-    const REAL *pedestal = FN(staged_plane)(cell->planes[PEDESTAL], &stages, run->first + i, n, pedestals);
-    const REAL *gain = FN(staged_plane)(cell->planes[GAIN], &stages, run->first + i, n, gains);
+    const REAL *constant;
+    if (pass != H5CALIB_SCALE) {
+        constant = FN(staged_plane)(cell->planes[PEDESTAL], &stages, run->first + i, n, scratch);
+        EACH(j, n)
+            value[j] = (REAL)(raw[j] & 0x3fff) - constant[j];
+    }
+    if (pass == H5CALIB_SUBTRACT) {
+        unsigned char *used = FRAME_USED(run) + i;
+        EACH(j, n)
+            used[j] = stages.of[j] == H5CALIB_HIGH && value[j] == value[j];
+        return;
+    }
+    constant = FN(staged_plane)(cell->planes[GAIN], &stages, run->first + i, n, scratch);
     if (c->parameters[MULTIPLY]) {
         EACH(j, n)
-            value[j] = (adc[j] - pedestal[j]) * gain[j];
+            value[j] *= constant[j];
     } else {
         EACH(j, n)
-            value[j] = (adc[j] - pedestal[j]) / gain[j];
+            value[j] /= constant[j];
     }
     if (energy == energy) {
         EACH(j, n)
             value[j] /= energy;
     }
-    if ((stages.in_tile & INVALID) && c->parameters[INVALID_GAIN] != INVALID_IS_G2 &&
-        c->parameters[INVALID_GAIN] != INVALID_IS_G0)
-        FN(replace)(value, &stages, INVALID, (REAL)invalid_values[(int)c->parameters[INVALID_GAIN]], n);
+    if ((stages.in_tile & INVALID) && policy != INVALID_IS_G2 && policy != INVALID_IS_G0)
+        FN(replace)(value, &stages, INVALID, (REAL)invalid_values[policy], n);
     if (stages.in_tile & FULL)
         FN(replace)(value, &stages, FULL, (REAL)c->parameters[SATURATION_VALUE], n);
     FN(finish)(c, run, i, n, value);
 }
-H5CALIB_KERNEL(jungfrau)
+H5CALIB_COMMON_MODE_KERNEL(jungfrau, COMMON_MODE, 256, 64)
 
 #else
 
@@ -73,7 +90,9 @@ enum {
     HIGH_GAIN,
     SATURATED,
     SATURATION_VALUE,
-    ROUNDING
+    ROUNDING,
+    OUTPUT,
+    COMMON_MODE
 };
 enum { INVALID_IS_G2 = 1, INVALID_IS_G0 = 2 };
 enum { INVALID = 8, FULL = 16 }; /* further bits of a pixel's stage */
@@ -125,13 +144,16 @@ static const h5calib_parameter_spec parameters[] = {
      "raw 0xc000 (0x3fff with high_gain): 0 compute, 1 saturation_value"},
     {"saturation_value", NAN, -INFINITY, INFINITY, "value of saturated pixels; NaN: as masked"},
     {"rounding", 0, 0, 1, "0 none, 1 half_even; integer output needs 1"},
+    H5CALIB_OUTPUT_SPEC(2),
+    H5CALIB_COMMON_MODE_SPECS,
 };
 
 const h5calib_algorithm_entry h5calib_jungfrau = {
     {0x00030001, "jungfrau", "((raw & 0x3fff) - pedestal[g]) / gain[g] [/ photon_energy]",
-     H5CALIB_RAW_U16, H5CALIB_RAW_ONE, H5CALIB_TABLE(constants), H5CALIB_TABLE(parameters)},
+     H5CALIB_RAW_U16 | H5CALIB_WHOLE_FRAME, H5CALIB_RAW_ONE, H5CALIB_TABLE(constants), H5CALIB_TABLE(parameters)},
     setup,
     PEDESTAL,
+    0,
     H5CALIB_KERNELS(jungfrau),
 };
 

@@ -53,17 +53,20 @@ static const h5calib_constant_spec cells[] = {
     {"pixel_mask", 1, 1,
      H5CALIB_CONSTANT_OPTIONAL | H5CALIB_CONSTANT_PER_CELL | H5CALIB_CONSTANT_MASK, "0 good"},
 };
-static const h5calib_parameter_spec parameters[] = {H5CALIB_COMMON_PARAMETER_SPECS};
+static const h5calib_parameter_spec parameters[] = {H5CALIB_COMMON_PARAMETER_SPECS,
+                                                     H5CALIB_OUTPUT_SPEC(1)};
 
 const h5calib_algorithm_entry h5calib_pedestal_v1 = {
     {0x00010001, "pedestal_v1", "raw - pedestal", H5CALIB_LEGACY, H5CALIB_RAW_ONE, 1, frame, 0, NULL},
     NULL,
+    0,
     0,
     H5CALIB_KERNELS(pedestal_v1),
 };
 const h5calib_algorithm_entry h5calib_agipd_v1 = {
     {0x00020001, "AGIPD_v1", "raw - pedestal[cell]", H5CALIB_LEGACY, H5CALIB_RAW_ONE, 1, cells, 0, NULL},
     NULL,
+    0,
     0,
     H5CALIB_KERNELS(pedestal_v1),
 };
@@ -72,12 +75,14 @@ const h5calib_algorithm_entry h5calib_pedestal = {
      H5CALIB_TABLE(parameters)},
     NULL,
     0,
+    0,
     H5CALIB_KERNELS(pedestal),
 };
 const h5calib_algorithm_entry h5calib_cell_pedestal = {
     {0x00050001, "cell_pedestal", "raw - pedestal[cell]", 0, H5CALIB_RAW_ONE, H5CALIB_TABLE(cells),
      H5CALIB_TABLE(parameters)},
     NULL,
+    0,
     0,
     H5CALIB_KERNELS(pedestal),
 };

@@ -3,10 +3,9 @@
  */
 #include "filter.h"
 
-#include <stdlib.h>
 #include <string.h>
 
-#include "../hdf5/chunk.h"
+#include "../hdf5/ahead.h"
 #include "../hdf5/errors.h"
 #include "../hdf5/identity.h"
 #include "../hdf5/survey.h"
@@ -115,19 +114,6 @@ static calibrated *open_in(const request *r, view *v, char *message, size_t size
     return h5calib_calibrated_open_legacy(r->b, v, r->legacy, message, size);
 }
 
-static void *allocate(binding *b, size_t n)
-{
-    return b->guest ? malloc(n) : b->api.H5allocate_memory(n, false);
-}
-
-static void release(binding *b, void *memory)
-{
-    if (b->guest)
-        free(memory);
-    else
-        b->api.H5free_memory(memory);
-}
-
 /* Compute the chunk from one file. */
 static void *compute(const request *r, view *v, size_t *bytes, char *message, size_t size)
 {
@@ -136,23 +122,15 @@ static void *compute(const request *r, view *v, size_t *bytes, char *message, si
     if (!c)
         return NULL;
     if (enter(c, message, size)) {
-        *bytes = h5calib_calibrated_chunk_bytes(c);
-        out = allocate(r->b, *bytes);
-        if (!out)
-            h5calib_say(message, size, "out of memory for a chunk of %zu bytes", *bytes);
-    }
-    if (out) {
         stack[depth] = (underway){v->stamp.device, v->stamp.inode, {0}};
         memcpy(stack[depth].uuid, c->uuid, 16);
         depth++;
-        bool ok = r->d ? h5calib_chunk(r->b, c, r->chunk, out, message, size)
-                       : h5calib_chunk_legacy(r->b, c, r->legacy->image, r->legacy->cell, out,
-                                              message, size);
+        if (r->d)
+            out = h5calib_chunk(r->b, c, r->chunk, bytes, message, size);
+        else
+            out = h5calib_chunk_legacy(r->b, c, r->legacy->image, r->legacy->cell, bytes, message,
+                                       size);
         depth--;
-        if (!ok) {
-            release(r->b, out);
-            out = NULL;
-        }
     }
     h5calib_calibrated_release(r->b, c);
     return out;
@@ -169,14 +147,14 @@ static void *compute_all(const request *r, view **candidates, int n, size_t *byt
         void *other = compute(r, candidates[i], &other_bytes, message, size);
         bool equal = other && other_bytes == *bytes && memcmp(first, other, *bytes) == 0;
         if (other)
-            release(r->b, other);
+            h5calib_binding_free(r->b, other);
         if (!equal) {
             h5calib_say(message, size,
                         "'%s' and '%s' are open at once, carry the same identity and give different "
                         "values; which of them is being read cannot be told. Close one, or give the "
                         "copy an identity of its own: h5calib new-identity FILE",
                         candidates[0]->path, candidates[i]->path);
-            release(r->b, first);
+            h5calib_binding_free(r->b, first);
             return NULL;
         }
     }
@@ -277,7 +255,7 @@ size_t h5calib_filter(unsigned flags, size_t cd_nelmts, const unsigned cd_values
     b->depth--;
     h5calib_quiet_end(b, &quiet);
     if (out) {
-        release(b, *buf);
+        h5calib_binding_free(b, *buf);
         *buf = out;
         *buf_size = bytes;
     } else {

@@ -7,25 +7,47 @@ from . import _plugin
 from ._version import __version__
 from .calibration import Calibration, Constant, algorithms
 from .create import create_calibrated_dataset
-from .detectors import Agipd, CellPedestal, Jungfrau, Pedestal
+from .detectors import (
+    Agipd,
+    Ccd,
+    CellPedestal,
+    Dssc,
+    Epix10ka,
+    Epix100,
+    FlatField,
+    Jungfrau,
+    Linear,
+    Lpd,
+    Pedestal,
+    PhotonCounting,
+)
 from .errors import CalibrationError, MissingObjectError, NotCalibratedError, NotInstalledError
 from .identity import clean, new_identity
 from .inspection import describe
 from .legacy import create_processed
 from .memory import calibrate
+from .reading import iterate, read
 from .relinking import relink
 
 __all__ = [
     "Agipd",
     "Calibration",
     "CalibrationError",
+    "Ccd",
     "CellPedestal",
     "Constant",
+    "Dssc",
+    "Epix10ka",
+    "Epix100",
+    "FlatField",
     "Jungfrau",
+    "Linear",
+    "Lpd",
     "MissingObjectError",
     "NotCalibratedError",
     "NotInstalledError",
     "Pedestal",
+    "PhotonCounting",
     "__version__",
     "algorithms",
     "calibrate",
@@ -33,7 +55,9 @@ __all__ = [
     "create_calibrated_dataset",
     "create_processed",
     "describe",
+    "iterate",
     "new_identity",
+    "read",
     "relink",
 ]
 

@@ -1,0 +1,24 @@
+/*
+ * ahead.h - the chunk of a filter call, and the one that is likely asked for next.
+ *
+ * After two equal steps from chunk to chunk, helpers prepare the next one while
+ * HDF5 copies this one to its user. It is used only if the same set-up dataset,
+ * which rests on unchanged files, is asked for that very chunk.
+ */
+#ifndef H5CALIB_AHEAD_H
+#define H5CALIB_AHEAD_H
+
+#include "chunk.h"
+
+/* Chunk `number` in memory for HDF5 to own, or NULL with a message. */
+void *h5calib_chunk(binding *b, calibrated *c, uint64_t number, size_t *bytes, char *message,
+                    size_t message_size);
+
+/* A chunk of the first h5calib: one frame, whose memory cell is given. */
+void *h5calib_chunk_legacy(binding *b, calibrated *c, uint64_t frame, uint32_t cell, size_t *bytes,
+                           char *message, size_t message_size);
+
+/* The dataset is going away: forget what was prepared for it. */
+void h5calib_ahead_forget(binding *b, const calibrated *c);
+
+#endif

@@ -1,0 +1,272 @@
+/*
+ * rawmap.c - where raw pixels lie in their file.
+ */
+#include "rawmap.h"
+
+#include <stdlib.h>
+
+#include "codec.h"
+
+#define UNKNOWN UINT64_MAX
+
+/* A contiguous dataset counts as one chunk. */
+typedef struct rawmap {
+    int fd;
+    bool chunked;
+    int lead;                           /* frame axes */
+    hsize_t grid[H5CALIB_MAX_RANK];     /* chunks along each frame axis */
+    hsize_t chunk[H5CALIB_MAX_RANK];    /* frames of a chunk along each frame axis */
+    hsize_t dims[H5CALIB_MAX_RANK];     /* raw frames along each frame axis */
+    size_t chunk_rows, row_chunks;      /* rows of a chunk, chunks along the slow axis */
+    struct stored {
+        uint64_t address; /* UNKNOWN until asked for */
+        size_t bytes;
+        unsigned mask;
+    } *stored; /* of each chunk */
+    h5calib_codec codecs[H5CALIB_MAX_CODECS];
+    int n_codecs;
+    size_t ny, nx, values, element;
+    bool planes; /* the values of a pixel are in planes, not side by side */
+} rawmap;
+
+static bool plain_storage(binding *b, const h5calib_source *raw)
+{
+    const h5 *api = &b->api;
+    hsize_t userblock = 0;
+    hid_t stored = api->H5Dget_type(raw->dataset);
+    bool ok = raw->view->fd >= 0 && !raw->elsewhere && raw->rank > 0 &&
+              api->H5Tequal(stored, raw->memory_type) > 0;
+    api->H5Tclose(stored);
+    hid_t plist = api->H5Fget_create_plist(raw->view->file);
+    ok = ok && api->H5Pget_userblock(plist, &userblock) >= 0 && userblock == 0;
+    api->H5Pclose(plist);
+    return ok;
+}
+
+/* Chunks must hold whole rows, and both values of a pixel. */
+static bool take_chunks(rawmap *m, const calibrated *c, const hsize_t *chunk)
+{
+    const h5calib_raw_layout layout = c->algorithm->raw_layout;
+    const int y = m->lead + (layout == H5CALIB_RAW_FIRST);
+    m->chunk_rows = (size_t)chunk[y];
+    m->row_chunks = (m->ny + m->chunk_rows - 1) / m->chunk_rows;
+    for (int i = 0; i < m->lead; i++) {
+        m->chunk[i] = chunk[i];
+        m->grid[i] = (m->dims[i] + chunk[i] - 1) / chunk[i];
+    }
+    if (layout == H5CALIB_RAW_FIRST && chunk[m->lead] != 2)
+        return false;
+    if (layout == H5CALIB_RAW_LAST && chunk[y + 2] != 2)
+        return false;
+    return chunk[y + 1] == m->nx;
+}
+
+/* One value read by HDF5 makes it load its filters. */
+static void touch(binding *b, const calibrated *c)
+{
+    const hsize_t start[H5CALIB_MAX_RANK] = {0};
+    hsize_t count[H5CALIB_MAX_RANK];
+    char value[8], message[256];
+    for (int i = 0; i < H5CALIB_MAX_RANK; i++)
+        count[i] = 1;
+    h5calib_source_read(b, &c->raw, start, count, value, message, sizeof message);
+}
+
+/* Compressed chunks must hold whole frames. */
+static bool take_codecs(binding *b, rawmap *m, const calibrated *c, hid_t plist)
+{
+    if (b->api.H5Pget_nfilters(plist) == 0)
+        return true;
+    if (c->raw.calibrated || m->chunk_rows < m->ny)
+        return false;
+    if (h5calib_codecs_find(b, plist, m->codecs, &m->n_codecs))
+        return true;
+    touch(b, c);
+    return h5calib_codecs_find(b, plist, m->codecs, &m->n_codecs);
+}
+
+static bool take_layout(binding *b, rawmap *m, const calibrated *c)
+{
+    const h5 *api = &b->api;
+    hsize_t chunk[H5CALIB_MAX_RANK];
+    size_t n = 1;
+    hid_t plist = api->H5Dget_create_plist(c->raw.dataset);
+    const int layout = api->H5Pget_layout(plist);
+    bool ok = false;
+    m->chunked = layout == H5D_CHUNKED;
+    if (layout == H5D_CONTIGUOUS) {
+        for (int i = 0; i < m->lead; i++) {
+            m->chunk[i] = m->dims[i];
+            m->grid[i] = 1;
+        }
+        m->chunk_rows = m->ny;
+        m->row_chunks = 1;
+        ok = true;
+    } else if (m->chunked) {
+        ok = api->H5Pget_chunk(plist, H5CALIB_MAX_RANK, chunk) == c->raw.rank &&
+             take_chunks(m, c, chunk) && take_codecs(b, m, c, plist);
+    }
+    api->H5Pclose(plist);
+    for (int i = 0; i < m->lead; i++)
+        n *= (size_t)m->grid[i];
+    n *= m->row_chunks;
+    if (!ok || !(m->stored = malloc(n * sizeof *m->stored)))
+        return false;
+    for (size_t i = 0; i < n; i++)
+        m->stored[i].address = UNKNOWN;
+    return true;
+}
+
+void h5calib_rawmap_set_up(binding *b, calibrated *c)
+{
+    rawmap *m = plain_storage(b, &c->raw) ? calloc(1, sizeof *m) : NULL;
+    if (!m)
+        return;
+    m->fd = c->raw.view->fd;
+    m->lead = c->rank - 2;
+    m->ny = (size_t)c->dims[m->lead];
+    m->nx = (size_t)c->dims[m->lead + 1];
+    m->values = c->algorithm->raw_layout == H5CALIB_RAW_ONE ? 1 : 2;
+    m->planes = c->algorithm->raw_layout == H5CALIB_RAW_FIRST;
+    m->element = c->raw.element;
+    for (int i = 0; i < m->lead; i++)
+        m->dims[i] = c->raw.dims[i];
+    if (take_layout(b, m, c))
+        c->map = m;
+    else
+        h5calib_rawmap_free(m);
+}
+
+void h5calib_rawmap_free(struct rawmap *map)
+{
+    if (map)
+        free(map->stored);
+    free(map);
+}
+
+/* The chunk of a frame (of row 0; later rows follow) and the frame's place in it. */
+static size_t chunk_of(const rawmap *m, uint64_t frame, size_t *within, hsize_t *offset)
+{
+    size_t number = 0, step = 1, in_step = 1;
+    *within = 0;
+    for (int i = m->lead - 1; i >= 0; i--) {
+        hsize_t at = frame % m->dims[i];
+        frame /= m->dims[i];
+        number += (size_t)(at / m->chunk[i]) * step;
+        *within += (size_t)(at % m->chunk[i]) * in_step;
+        step *= (size_t)m->grid[i];
+        in_step *= (size_t)m->chunk[i];
+        if (offset)
+            offset[i] = at / m->chunk[i] * m->chunk[i];
+    }
+    return number * m->row_chunks;
+}
+
+static void ask(binding *b, const calibrated *c, hsize_t *offset, size_t row, struct stored *out)
+{
+    const rawmap *m = c->map;
+    hsize_t bytes = 0;
+    if (!m->chunked) {
+        out->address = b->api.H5Dget_offset(c->raw.dataset);
+        return;
+    }
+    if (m->planes)
+        offset[m->lead] = 0;
+    offset[m->lead + m->planes] = row;
+    for (int i = m->lead + m->planes + 1; i < c->raw.rank; i++)
+        offset[i] = 0;
+    if (b->api.H5Dget_chunk_info_by_coord(c->raw.dataset, offset, &out->mask, &out->address,
+                                          &bytes) < 0)
+        out->address = UNKNOWN;
+    out->bytes = (size_t)bytes;
+}
+
+bool h5calib_rawmap_resolve(binding *b, const calibrated *c, uint64_t frame, size_t row, size_t rows)
+{
+    const rawmap *m = c->map;
+    hsize_t offset[H5CALIB_MAX_RANK];
+    size_t within, first = chunk_of(m, frame, &within, offset);
+    for (size_t k = row / m->chunk_rows; k <= (row + rows - 1) / m->chunk_rows; k++) {
+        struct stored *stored = &m->stored[first + k];
+        if (stored->address == UNKNOWN)
+            ask(b, c, offset, k * m->chunk_rows, stored);
+        if (stored->address == UNKNOWN)
+            return false;
+    }
+    return true;
+}
+
+/* ---- without HDF5 ------------------------------------------------------------------------- */
+
+bool h5calib_rawmap_decodes(const struct rawmap *map) { return map->n_codecs > 0; }
+
+size_t h5calib_rawmap_chunk(const struct rawmap *map, uint64_t frame)
+{
+    size_t within;
+    return chunk_of(map, frame, &within, NULL);
+}
+
+size_t h5calib_rawmap_scratch_bytes(const struct rawmap *map, size_t n)
+{
+    return map->n_codecs ? 0 : n * map->values * map->element;
+}
+
+static size_t chunk_bytes(const rawmap *m)
+{
+    size_t n = m->chunk_rows * m->nx * m->values * m->element;
+    for (int i = 0; i < m->lead; i++)
+        n *= (size_t)m->chunk[i];
+    return n;
+}
+
+static bool decode(const rawmap *m, size_t number, h5calib_scratch *scratch)
+{
+    const struct stored *stored = &m->stored[number];
+    if (scratch->chunk && scratch->number == number)
+        return true;
+    free(scratch->chunk);
+    scratch->chunk = malloc(stored->bytes + 1);
+    scratch->number = number;
+    if (scratch->chunk && h5calib_pread(m->fd, scratch->chunk, stored->bytes, stored->address) &&
+        h5calib_codecs_decode(m->codecs, m->n_codecs, stored->mask, &scratch->chunk, stored->bytes,
+                              chunk_bytes(m)))
+        return true;
+    free(scratch->chunk);
+    scratch->chunk = NULL;
+    return false;
+}
+
+/* Plain storage: as many reads as the run has chunks, for each plane. */
+static bool read_plain(const rawmap *m, size_t first, size_t within, size_t pixel, size_t n, char *out)
+{
+    const size_t planes = m->planes ? 2 : 1, bytes = m->element * (m->planes ? 1 : m->values);
+    const size_t chunk_pixels = m->chunk_rows * m->nx, plane = n * bytes;
+    for (size_t part; n > 0; pixel += part, n -= part, out += part * bytes) {
+        const size_t k = pixel / chunk_pixels, at = pixel % chunk_pixels;
+        part = chunk_pixels - at < n ? chunk_pixels - at : n;
+        for (size_t p = 0; p < planes; p++) {
+            uint64_t offset = m->stored[first + k].address +
+                              (uint64_t)((within * planes + p) * chunk_pixels + at) * bytes;
+            if (!h5calib_pread(m->fd, out + p * plane, part * bytes, offset))
+                return false;
+        }
+    }
+    return true;
+}
+
+const char *h5calib_rawmap_get(const calibrated *c, uint64_t frame, size_t pixel, size_t n,
+                               h5calib_scratch *scratch, size_t *plane)
+{
+    const rawmap *m = c->map;
+    size_t within, first = chunk_of(m, frame, &within, NULL);
+    if (!m->n_codecs) {
+        *plane = n * m->element;
+        return read_plain(m, first, within, pixel, n, scratch->pixels) ? scratch->pixels : NULL;
+    }
+    if (!decode(m, first, scratch))
+        return NULL;
+    const size_t frame_pixels = m->chunk_rows * m->nx;
+    const size_t step = m->element * (m->planes ? 1 : m->values);
+    *plane = frame_pixels * m->element;
+    return (char *)scratch->chunk + within * frame_pixels * m->values * m->element + pixel * step;
+}

@@ -42,7 +42,7 @@ PROJECTS = [
     name for name in ("libh5calib", "py-h5calib", "py-openpmd-ccd") if (ROOT / name).is_dir()
 ]
 TEST_TOOLS = ["pytest>=8", "pytest-timeout", "hypothesis"]
-BUILD_TOOLS = ["cmake>=3.18", "ninja"]
+BUILD_TOOLS = ["cmake>=3.18", "ninja", "pkgconf"]
 LINTERS = ["ruff==0.14.5", "clang-format==19.1.7"]
 
 

@@ -157,13 +157,13 @@ def test_what_cannot_be_read(tmp_path, view):
 def test_pairs_of_values(tmp_path, rng, compression):
     """AGIPD as on disk: signal and gain voltage in planes; several frames a raw chunk."""
     raw = rng.integers(0, 8000, (11, 2, 8, 6), dtype="u2")
-    shape = (3, 3, 8, 6)
+    shape = (4, 3, 8, 6)
     constants = {
-        "threshold": np.stack([np.full((3, 8, 6), v, "f4") for v in (2500, 5000)], 1),
+        "threshold": np.stack([np.full((4, 8, 6), v, "f4") for v in (2500, 5000)], 1),
         "pedestal": rng.uniform(0, 4000, shape).astype("f4"),
         "gain": rng.uniform(1, 40, shape).astype("f4"),
     }
-    cells = rng.integers(0, 3, 11)
+    cells = rng.integers(0, 4, 11)
     calibration = h5calib.Agipd(**constants)
     with h5py.File(tmp_path / "v.h5", "w") as f:
         f.create_dataset("raw", data=raw, chunks=(4, 2, 8, 6), **compression)

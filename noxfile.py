@@ -23,7 +23,7 @@ def start_nox_from_a_venv() -> None:
     if not (home / "ready").exists():
         print(f"no nox here: making an environment for it in {home.relative_to(ROOT)}", flush=True)
         venv.create(home, with_pip=True, clear=True)
-        subprocess.run([python, "-m", "pip", "install", "--quiet", "nox>=2024.4"], check=True)
+        subprocess.run([python, "-m", "pip", "install", "--quiet", "nox>=2025.2.9"], check=True)
         (home / "ready").touch()
     sys.exit(subprocess.run([python, __file__, *sys.argv[1:]], check=False).returncode)
 
@@ -33,7 +33,7 @@ try:
 except ImportError:
     start_nox_from_a_venv()
 
-nox.needs_version = ">=2024.4"
+nox.needs_version = ">=2025.2.9"
 nox.options.default_venv_backend = "venv"
 nox.options.reuse_existing_virtualenvs = True
 nox.options.sessions = ["lint", "tests"]
@@ -51,6 +51,12 @@ def install_packages(session: nox.Session, *extra: str) -> None:
     session.install(*extra, *(f"./{name}" for name in PROJECTS))
 
 
+def group(folder: str, name: str) -> list[str]:
+    """A dependency group of a package's pyproject.toml."""
+    pyproject = nox.project.load_toml(ROOT / folder / "pyproject.toml")
+    return list(nox.project.dependency_groups(pyproject, name))
+
+
 def ctest(session: nox.Session, folder: str, *options: str) -> Path:
     """Build libh5calib with CMake and run its CTest suite; returns the build folder."""
     session.install(*BUILD_TOOLS)
@@ -64,16 +70,14 @@ def ctest(session: nox.Session, folder: str, *options: str) -> Path:
 @nox.session
 def tests(session: nox.Session) -> None:
     """All tests: CTest, the Python tests of each package, integration of the installed packages."""
-    install_packages(session, *TEST_TOOLS, "-r", "tests/requirements.txt")
+    groups = [need for folder in PROJECTS for need in group(folder, "test")]
+    install_packages(session, *groups, "-r", "tests/requirements.txt")
     ctest(session, "build", "-DH5CALIB_WERROR=ON")
     for folder in (*PROJECTS, "tests"):
+        pytest = ["pytest", "-q", *(["--ignore=packaging"] if folder == "tests" else [])]
         with session.chdir(folder):
-            session.run("pytest", "-q", *session.posargs, success_codes=[0, *no_tests(session)])
-
-
-def no_tests(session: nox.Session) -> list[int]:
-    """pytest's code for "none chosen": no failure where arguments choose a few."""
-    return [5] if session.posargs else []
+            # 5: the arguments choose no test of this folder
+            session.run(*pytest, *session.posargs, success_codes=[0, 5] if session.posargs else [0])
 
 
 @nox.session
@@ -107,6 +111,14 @@ def fresh(session: nox.Session) -> None:
 
 
 @nox.session(default=False)
+def peers(session: nox.Session) -> None:
+    """The same frames through other programs that calibrate: aare, pyFAI, ccdproc."""
+    install_packages(session, *TEST_TOOLS, *group("py-h5calib", "peers"))
+    tests_of_peers = ["libh5calib/tests/test_data.py", "py-h5calib/tests/test_peers.py"]
+    session.run("pytest", "-q", "-rs", *tests_of_peers, *session.posargs)
+
+
+@nox.session(default=False)
 def sanitize(session: nox.Session) -> None:
     """AddressSanitizer and UndefinedBehaviorSanitizer: the C tests, and reading through h5py."""
     install_packages(session, *TEST_TOOLS, "-r", "tests/requirements.txt")
@@ -127,6 +139,21 @@ def bench_create(session: nox.Session) -> None:
     """Time and bytes a frame of creating calibrated datasets, beside the first h5calib's way."""
     install_packages(session)
     session.run("python", "benchmarks/create.py", *session.posargs)
+
+
+@nox.session(default=False)
+def bench_read(session: nox.Session) -> None:
+    """Reading calibrated datasets, beside stored copies and other ways to calibrate, in one run."""
+    install_packages(session, "numba", "hdf5plugin", "matplotlib")
+    session.run("python", "benchmarks/read.py", *session.posargs)
+
+
+@nox.session(default=False)
+def bench_openpmd(session: nox.Session) -> None:
+    """What adding a camera shot costs, and opening long scans with every reader."""
+    install_packages(session, *group("py-openpmd-ccd", "test"))
+    session.run("python", "benchmarks/openpmd_add.py", *session.posargs)
+    session.run("python", "benchmarks/openpmd_open.py", *session.posargs)
 
 
 # ---- packages and releases ------------------------------------------------------------------

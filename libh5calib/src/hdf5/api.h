@@ -25,7 +25,7 @@
     X(H5Epush2, herr_t,                                                                            \
       (hid_t, const char *, const char *, unsigned, hid_t, hid_t, hid_t, const char *, ...))       \
     X(H5Eregister_class, hid_t, (const char *, const char *, const char *))                        \
-    X(H5Ecreate_msg, hid_t, (hid_t, int, const char *))                                            \
+    X(H5Ecreate_msg, hid_t, (hid_t, H5E_type_t, const char *))                                     \
     X(H5Eget_auto2, herr_t, (hid_t, h5_error_func *, void **))                                     \
     X(H5Eset_auto2, herr_t, (hid_t, h5_error_func, void *))                                        \
     X(H5Iget_file_id, hid_t, (hid_t))                                                              \
@@ -38,7 +38,7 @@
     X(H5Fget_name, h5_ssize_t, (hid_t, char *, size_t))                                            \
     X(H5Fget_vfd_handle, herr_t, (hid_t, hid_t, void **))                                          \
     X(H5Fget_intent, herr_t, (hid_t, unsigned *))                                                  \
-    X(H5Fflush, herr_t, (hid_t, int))                                                              \
+    X(H5Fflush, herr_t, (hid_t, H5F_scope_t))                                                      \
     X(H5Fget_access_plist, hid_t, (hid_t))                                                         \
     X(H5Fget_file_image, h5_ssize_t, (hid_t, void *, size_t))                                      \
     X(H5Pget_class, hid_t, (hid_t))                                                                \

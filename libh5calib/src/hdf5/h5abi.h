@@ -26,6 +26,10 @@ typedef int htri_t;
 typedef uint64_t hsize_t;
 typedef int64_t hssize_t;
 typedef uint64_t haddr_t;
+/* enumerations, each of the size of an int */
+typedef int H5E_type_t;
+typedef int H5F_scope_t;
+typedef int H5F_close_degree_t;
 
 #define H5P_DEFAULT ((hid_t)0)
 #define H5S_ALL ((hid_t)0)

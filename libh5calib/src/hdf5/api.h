@@ -56,6 +56,8 @@
       (hid_t, H5Z_filter_t, unsigned *, size_t *, unsigned *, size_t, char *, unsigned *))         \
     X(H5Pmodify_filter, herr_t, (hid_t, H5Z_filter_t, unsigned, size_t, const unsigned *))         \
     X(H5Pget_nfilters, int, (hid_t))                                                               \
+    X(H5Pget_filter2, int,                                                                         \
+      (hid_t, unsigned, unsigned *, size_t *, unsigned *, size_t, char *, unsigned *))             \
     X(H5Pget_layout, int, (hid_t))                                                                 \
     X(H5Pget_chunk, int, (hid_t, int, hsize_t *))                                                  \
     X(H5Pget_external_count, int, (hid_t))                                                         \

@@ -164,7 +164,7 @@ def copy_bytes(case: Case, threads: int) -> Callable:
     from concurrent.futures import ThreadPoolExecutor
 
     def run(out):
-        source = copy_bytes.source.setdefault(out.nbytes, np.ones(out.shape, out.dtype))
+        source = copy_bytes.source.setdefault(out.shape, np.ones(out.shape, out.dtype))
         for where in blocks(case):
             n = where.stop - where.start
             parts = np.array_split(np.arange(n), threads)

@@ -1,17 +1,20 @@
 """Every kernel variant against the NumPy rules, bit for bit, on random data full of corners."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from binding import (DTYPES, MASK, OPTIONAL, PER_CELL, Calibration, algorithms, lib, variants)
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from rules import RULES
+from rules import RULES, frame
 
 INTEGERS = [n for n in DTYPES if "int" in n]
 FLOATS = [n for n in DTYPES if "float" in n]
 RAW_ONE, RAW_FIRST, RAW_LAST = 0, 1, 2
 BY_NAME = {a.name.decode(): a for a in algorithms()}
-N_STAGES = {"jungfrau": (3, 4, 6), "flat_field": (1, 3)}
+RAW_U16 = 8
+N_STAGES = {"jungfrau": (3, 4, 6)}
 
 
 def numbers(rng, dtype, shape, scale=8192):
@@ -58,16 +61,19 @@ class Case:
         self.parameters = self.random_parameters()
         self.raw = self.random_raw()
         self.constants = self.random_constants()
-        self.cell_ids = rng.integers(0, self.cells, self.frames)
+        cells = max((len(a) for a in self.constants.values()), default=1)
+        last = (cells - 1) * self.parameters.get("steps", 1)
+        self.cell_ids = rng.integers(0, last, self.frames, endpoint=True)
 
     def random_raw(self):
-        bits = self.name == "jungfrau"
+        bits = self.algorithm.flags & RAW_U16
         dtype = self.rng.choice(["uint16", "int16"] if bits else ["uint16", *DTYPES])
         shape = {RAW_ONE: self.shape, RAW_FIRST: (2, *self.shape), RAW_LAST: (*self.shape, 2)}
         raw = numbers(self.rng, dtype, (self.frames, *shape[self.algorithm.raw_layout]))
         if bits:
             codes = self.rng.choice([0, 0, 1, 2, 3], raw.shape, p=[.3, .4, .1, .1, .1])
-            raw = ((raw.view("u2") & 0x3FFF) | (codes << 14).astype("u2"))
+            shift = 12 if self.name == "lpd" else 14
+            raw = ((raw.view("u2") & (1 << shift) - 1) | (codes << shift).astype("u2"))
             for full in (0xC000, 0x3FFF):
                 raw[self.rng.random(raw.shape) < 0.05] = full
             raw = raw.view(dtype)
@@ -82,6 +88,10 @@ class Case:
                 continue
             if name == "mask_bits":
                 chosen[name] = int(rng.choice([1, 6, 2**31]))
+            elif name == "steps":
+                chosen[name] = int(rng.choice([1, 3, 1 << 20]))
+            elif name == "common_mode_limit":
+                chosen[name] = float(rng.choice([0, 50, 1e4, np.inf]))
             elif np.isfinite(p.minimum) and np.isfinite(p.maximum):
                 chosen[name] = int(rng.integers(p.minimum, p.maximum, endpoint=True))
             else:
@@ -97,7 +107,7 @@ class Case:
             required = name == "threshold" and self.parameters.get("fixed_gain", -1) < 0
             if spec.flags & OPTIONAL and not required and rng.random() < 0.4:
                 continue
-            stages = int(rng.choice(N_STAGES.get(name, N_STAGES.get(self.name, [spec.stages]))))
+            stages = int(rng.choice(N_STAGES.get(self.name, [spec.stages, spec.max_stages])))
             if spec.max_stages == spec.stages:
                 stages = spec.stages
             if name == "threshold":
@@ -106,7 +116,9 @@ class Case:
                 stages = int(rng.choice([4, 6]))
             cells = self.cells if spec.flags & PER_CELL and rng.random() < 0.8 else 1
             shape = (cells, stages, *self.shape)
-            if spec.flags & MASK:
+            if name == "config_bits":
+                made[name] = (4 * rng.integers(0, 9, shape)).astype(rng.choice(["uint8", "float32"]))
+            elif spec.flags & MASK:
                 dtype = rng.choice(INTEGERS)
                 made[name] = (rng.choice([0, 0, 0, 0, 1, 2, 4, 7], shape)).astype(dtype)
             else:
@@ -114,15 +126,27 @@ class Case:
                 made[name] = numbers(rng, dtype, shape, scale=50 if "gain" in name else 8192)
         return made
 
+    def all_parameters(self):
+        """Those given and the defaults of the others."""
+        specs = [self.algorithm.parameters[i] for i in range(self.algorithm.n_parameters)]
+        defaults = {p.name.decode(): p.default_value for p in specs}
+        whole = {n: int(v) if v == v and abs(v) < 2**60 and v == int(v) else v for n, v in defaults.items()}
+        return SimpleNamespace(**{**whole, **self.parameters})
+
+    def of_cell(self, number):
+        return {n: a[min(number, len(a) - 1)] for n, a in self.constants.items()}
+
     def expected(self, real, dtype=None):
-        rule = RULES[self.name]
-        extra = {"dtype": dtype} if dtype else {}
-        parameters = {k: v for k, v in self.parameters.items() if k != "bad_cell"}
-        with np.errstate(all="ignore"):
-            return np.array([
-                rule(raw, {n: a[min(cell, len(a) - 1)] for n, a in self.constants.items()},
-                     real, **parameters, **extra)
-                for raw, cell in zip(self.raw, self.cell_ids, strict=True)])
+        p = self.all_parameters()
+        frames = []
+        for raw, position in zip(self.raw, self.cell_ids, strict=True):
+            cell, step = divmod(int(position), getattr(p, "steps", 1))
+            k = self.of_cell(cell)
+            if step:
+                k.update(next=self.of_cell(cell + 1), weight=step / p.steps)
+            with np.errstate(all="ignore"):
+                frames.append(frame(self.name, raw, k, real, p, dtype))
+        return np.array(frames)
 
     def calibration(self):
         arrays = {n: in_some_order(self.rng, a) for n, a in self.constants.items()}
@@ -149,10 +173,12 @@ def test_every_variant_equals_the_rule_bit_for_bit(name, seed):
     case = Case(name, seed)
     calibration = case.calibration()
     outputs = [("float32", np.float32), ("float64", np.float64)]
-    if case.parameters.get("rounding"):
+    if case.parameters.get("output"):
+        outputs = [("uint8", np.float32)]
+    elif case.parameters.get("rounding"):
         outputs += [(n, np.float32 if np.dtype(n).itemsize < 4 else np.float64) for n in INTEGERS]
     for dtype, real in outputs:
-        expected = case.expected(real, dtype if name == "jungfrau" else None)
+        expected = case.expected(real, dtype)
         results = {}
         for variant in variants():
             assert lib.h5calib_set_cpu_variant(variant.encode()) == 0

@@ -36,10 +36,10 @@ H5CALIB_INLINE TARGET void FN(jungfrau_tile)(const h5calib_calibrator *c, const 
         FN(stages_summary)(&stages, n);
     }
     if (c->output == H5CALIB_OUTPUT_STAGE) {
-        const bool none = policy != INVALID_IS_G2 && policy != INVALID_IS_G0;
+        const INT none = policy != INVALID_IS_G2 && policy != INVALID_IS_G0 ? INVALID : 0;
         EACH(j, n)
-            stages.of[j] &= H5CALIB_STAGES | INVALID;
-        FN(finish_stages)(run, i, n, stages.of, none ? INVALID : 0);
+            stages.of[j] &= H5CALIB_STAGES | none;
+        FN(finish_stages)(run, i, n, stages.of, none);
         return;
     }
 

@@ -7,7 +7,20 @@ from . import _plugin
 from ._version import __version__
 from .calibration import Calibration, Constant, algorithms
 from .create import create_calibrated_dataset
-from .detectors import Agipd, CellPedestal, Jungfrau, Pedestal
+from .detectors import (
+    Agipd,
+    Ccd,
+    CellPedestal,
+    Dssc,
+    Epix10ka,
+    Epix100,
+    FlatField,
+    Jungfrau,
+    Linear,
+    Lpd,
+    Pedestal,
+    PhotonCounting,
+)
 from .errors import CalibrationError, MissingObjectError, NotCalibratedError, NotInstalledError
 from .identity import clean, new_identity
 from .inspection import describe
@@ -19,13 +32,21 @@ __all__ = [
     "Agipd",
     "Calibration",
     "CalibrationError",
+    "Ccd",
     "CellPedestal",
     "Constant",
+    "Dssc",
+    "Epix10ka",
+    "Epix100",
+    "FlatField",
     "Jungfrau",
+    "Linear",
+    "Lpd",
     "MissingObjectError",
     "NotCalibratedError",
     "NotInstalledError",
     "Pedestal",
+    "PhotonCounting",
     "__version__",
     "algorithms",
     "calibrate",

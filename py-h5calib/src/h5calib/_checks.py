@@ -56,7 +56,11 @@ def check_raw_dtype(algorithm: Algorithm, dtype: np.dtype) -> None:
 
 def check_out_dtype(calibration: Calibration, dtype: Any) -> np.dtype:
     """f4 and f8, and integers where values are rounded; files are little-endian."""
-    out = np.dtype(dtype).newbyteorder("<")
+    out = np.dtype(dtype or calibration.default_dtype).newbyteorder("<")
+    if calibration.default_dtype == "u1":
+        if out == np.dtype("u1"):
+            return out
+        raise TypeError(f"dtype {out} is not possible here: gain stages and masks are 'u1'")
     if out in (np.dtype("<f4"), np.dtype("<f8")):
         return out
     can_round = "rounding" in calibration.algorithm.parameters
@@ -68,7 +72,7 @@ def check_out_dtype(calibration: Calibration, dtype: Any) -> np.dtype:
 
 def check_frames(frames: Any, frame_axes: tuple[int, ...]) -> np.ndarray:
     """Numbers of the chosen raw frames, unsigned 64-bit."""
-    if len(frame_axes) != 1:
+    if not frame_axes or any(length != 1 for length in frame_axes[1:]):
         raise ValueError(f"frames needs raw data with one frame axis, this has {len(frame_axes)}")
     chosen, count = np.asarray(frames), frame_axes[0]
     if chosen.dtype == bool and chosen.shape != (count,):
@@ -87,13 +91,14 @@ def check_frames(frames: Any, frame_axes: tuple[int, ...]) -> np.ndarray:
 
 def check_cell_range(calibration: Calibration, cells: np.ndarray, n_cells: int) -> None:
     """Every frame's cell must be in the constants, unless bad cells are to be NaN."""
+    last = (n_cells - 1) * calibration.steps
     may_be_bad = "bad_cell" in calibration.algorithm.parameters and calibration.value("bad_cell")
     if n_cells == 1 or may_be_bad:
         return
-    wrong = np.flatnonzero((cells < 0) | (cells >= n_cells))
+    wrong = np.flatnonzero((cells < 0) | (cells > last))
     if wrong.size:
         raise ValueError(
             f"frame {wrong[0]} has memory cell {cells[wrong[0]]}, the constants have cells 0 to "
-            f"{n_cells - 1}: correct cell_ids, leave the frame out with frames=, or make such "
+            f"{last}: correct cell_ids, leave the frame out with frames=, or make such "
             "frames NaN with bad_cell='nan'"
         )

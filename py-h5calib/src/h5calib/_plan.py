@@ -11,7 +11,6 @@ import h5py
 import numpy as np
 
 from . import _plugin
-from ._algorithms import WHOLE_FRAME
 from ._checks import (
     check_cell_range,
     check_frames,
@@ -67,7 +66,8 @@ def make_plan(
     constants = open_constants(group, calibration, ny, nx, files)
     selected = None if frames is None else check_frames(frames, frame_axes)
     cells = open_cell_ids(group, calibration, constants, cell_ids, frame_axes, selected, files)
-    shape = (*(frame_axes if selected is None else (len(selected),)), ny, nx)
+    axes = frame_axes if selected is None else (len(selected), *frame_axes[1:])
+    shape = (*axes, ny, nx)
     out = check_out_dtype(calibration, dtype)
     stages = {
         name: (source.data.dtype, length_of("s", source.data.shape, axes))
@@ -154,7 +154,7 @@ def _chunks(
     raw: Source,
     same_frames: bool,
 ) -> tuple[int, ...]:
-    whole = bool(calibration.algorithm.flags & WHOLE_FRAME)
+    whole = calibration.whole_frame
     if chunks is not None:
         return check_chunks(chunks, shape, dtype.itemsize, whole_frame=whole)
     granules = None

@@ -13,6 +13,7 @@ import numpy as np
 from . import _algorithms
 from ._algorithms import OPTIONAL, Algorithm, ParameterSpec
 
+_GAIN_STAGE = 2  # of the parameter output
 _CLASSES: dict[str, type[Calibration]] = {}
 
 
@@ -60,8 +61,12 @@ class Calibration:
     algorithm_name: ClassVar[str]
     legacy: ClassVar[bool] = False
     mask_into: ClassVar[str] = "pedestal"  # becomes NaN where a mask says so
+    neutral: ClassVar[float] = 0  # what that constant is where only a mask is given
     choices: ClassVar[Mapping[str, tuple[str, ...]]] = {}
-    _common_choices: ClassVar[Mapping[str, tuple[str, ...]]] = {"bad_cell": ("error", "nan")}
+    _common_choices: ClassVar[Mapping[str, tuple[str, ...]]] = {
+        "bad_cell": ("error", "nan"),
+        "output": ("value", "mask", "gain_stage"),
+    }
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -109,6 +114,7 @@ class Calibration:
             Memory cell of each frame; needed where the constants have several cells.
         dtype : {"f8", "f4"}
             Type of all arithmetic and of the result. The float32 kernels equal "f4" bit for bit.
+            The result with an `output` of "mask" or "gain_stage" is uint8.
         """
         from .reference import calibrate_frames  # needs this module
 
@@ -117,14 +123,42 @@ class Calibration:
     def rule(self, raw: Any, k: dict[str, np.ndarray], p: Mapping[str, float]) -> np.ndarray:
         """One frame. ``raw`` is (y, x) as stored, or a pair of them (signal, gain).
 
-        ``k`` are the constants of the frame's cell, (stage, y, x) in the dtype of the result with
-        NaN where they are unusable; ``p`` are all parameters. NaN in the result is a masked pixel.
+        ``k`` are the constants of the frame's cell, (stage, y, x) in the dtype of the result,
+        ``k.dtype``, with NaN where they are unusable; ``p`` are all parameters. NaN in the result
+        is a masked pixel.
         """
         raise NotImplementedError
+
+    def stages(self, raw: Any, k: dict[str, np.ndarray], p: Mapping[str, float]) -> np.ndarray:
+        """The gain stage of each pixel of a frame, 255 where there is none."""
+        raise NotImplementedError
+
+    def numbers(self, planes: Mapping[str, np.ndarray]) -> dict[str, float]:
+        """Numbers computed from whole constants of one cell, as stored: more entries of ``k``."""
+        return {}
 
     def prepare(self, name: str, plane: np.ndarray) -> np.ndarray:
         """A constant before it is converted to the dtype of the result."""
         return plane
+
+    @property
+    def default_dtype(self) -> str:
+        """The dtype of results where none is asked for."""
+        return "u1" if self._optional("output") else "f4"
+
+    @property
+    def whole_frame(self) -> bool:
+        """Whether pixels depend on others of their frame."""
+        return bool(self._optional("common_mode")) and self._optional("output") != _GAIN_STAGE
+
+    @property
+    def steps(self) -> int:
+        """How many steps of cell ids there are from one cell to the next."""
+        return int(self._optional("steps") or 1)
+
+    def _optional(self, name: str) -> float:
+        """A parameter that not every algorithm has."""
+        return self.value(name) if name in self.algorithm.parameters else 0
 
     def divides(self) -> bool:
         """Whether a divisor of zero makes a pixel unusable."""

@@ -20,7 +20,7 @@ def create_calibrated_dataset(
     cell_ids: Any = None,
     frames: Any = None,
     chunks: tuple[int, ...] | None = None,
-    dtype: Any = "f4",
+    dtype: Any = None,
     overwrite: bool = False,
     comment: str | None = None,
 ) -> h5py.Dataset:
@@ -48,7 +48,8 @@ def create_calibrated_dataset(
         Shape of the chunks. The default has 0.5 to 4 MB: several small frames, in step with the
         chunks of raw, or rows of a large frame.
     dtype : {"f4", "f8"} or integer dtype
-        Integers only where the calibration has a `rounding`.
+        "f4" by default. Integers only where the calibration has a `rounding`; "u1", and nothing
+        else, where its `output` is a mask or gain stages.
     overwrite : bool
         Replace a dataset of that name. It survives if the creation fails.
     comment : str, optional

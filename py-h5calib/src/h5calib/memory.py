@@ -23,7 +23,7 @@ def calibrate(
     raw: Any,
     calibration: Calibration,
     cell_ids: Any = None,
-    dtype: Any = "f4",
+    dtype: Any = None,
     threads: int | None = None,
 ) -> np.ndarray:
     """Calibrate frames in memory, with the code that calibrated datasets are read with.
@@ -38,7 +38,8 @@ def calibrate(
     cell_ids : array of int, optional
         The memory cell of each frame. Needed where constants have several cells.
     dtype : {"f4", "f8"} or integer dtype
-        Integers only where the calibration has a `rounding`.
+        "f4" by default. Integers only where the calibration has a `rounding`; "u1", and nothing
+        else, where its `output` is a mask or gain stages.
     threads : int, optional
         How many to use; by default as many as this process has CPUs.
 
@@ -66,7 +67,7 @@ def calibrate(
     frame_axes, ny, nx = calibration.algorithm.split_raw_shape(raw.shape)
     constants = load_constants(calibration, ny, nx)
     n_cells = max((k.shape[0] for k in constants.values()), default=1)
-    out = np.empty((*frame_axes, ny, nx), dtype)
+    out = np.empty((*frame_axes, ny, nx), dtype or calibration.default_dtype)
     frames = int(np.prod(frame_axes))
     cells = check_cells(cell_ids, frames, n_cells)
     message = ctypes.create_string_buffer(_library.MESSAGE_SIZE)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,6 +13,16 @@ from .sources import read_values
 
 if TYPE_CHECKING:
     from .calibration import Calibration
+
+NO_STAGE = 255  # in place of a gain stage
+
+
+class Constants(dict):
+    """The constants of one cell by their names, all in the dtype of the result."""
+
+    def __init__(self, planes: Mapping[str, np.ndarray], dtype: np.dtype) -> None:
+        super().__init__(planes)
+        self.dtype = dtype
 
 
 def calibrate_frames(
@@ -25,7 +36,7 @@ def calibrate_frames(
     cells = check_cells(cell_ids, int(np.prod(frame_axes)), n_cells)
     parameters = {name: calibration.value(name) for name in algorithm.parameters}
     frames = raw.reshape(-1, *raw.shape[len(frame_axes) :])
-    out = np.empty((len(frames), ny, nx), dtype)
+    out = np.empty((len(frames), ny, nx), "u1" if parameters.get("output") else dtype)
     with np.errstate(all="ignore"):  # NaN, infinity and division by zero are results here
         for i, cell in enumerate(cells):
             out[i] = _frame(calibration, frames[i], constants, parameters, cell, n_cells, dtype)
@@ -75,14 +86,36 @@ def _frame(
     if calibration.algorithm.flags & LEGACY:
         k = {name: values[cell].astype(dtype) for name, values in constants.items()}
         return calibration.rule(_split(calibration, frame), k, parameters)
-    masked = dtype.type(parameters["masked_value"])
-    if n_cells > 1 and not 0 <= cell < n_cells:
+    output = int(parameters["output"])
+    masked = (dtype.type(parameters["masked_value"]), 1, NO_STAGE)[output]
+    if n_cells > 1 and not 0 <= cell <= (n_cells - 1) * calibration.steps:
         if parameters["bad_cell"] == 0:
             raise ValueError(f"memory cell {cell} lies outside the constants' {n_cells} cells")
         return masked
+    k = _between(calibration, constants, parameters, cell if n_cells > 1 else 0, dtype)
+    raw = _split(calibration, frame)
+    if output == 2:
+        return calibration.stages(raw, k, parameters)
+    value = calibration.rule(raw, k, parameters)
+    return np.isnan(value) if output else np.where(np.isnan(value), masked, value)
+
+
+def _between(
+    calibration: Calibration,
+    constants: dict[str, np.ndarray],
+    parameters: dict[str, float],
+    cell: int,
+    dtype: np.dtype,
+) -> Constants:
+    """Constants of one cell, or on the way from it to the next."""
+    cell, step = divmod(cell, calibration.steps)
     k = _fold(calibration, constants, parameters, cell, dtype)
-    value = calibration.rule(_split(calibration, frame), k, parameters)
-    return np.where(np.isnan(value), masked, value)
+    if step == 0:
+        return k
+    following = _fold(calibration, constants, parameters, cell + 1, dtype)
+    weight = dtype.type(step / calibration.steps)
+    between = {name: value + (following[name] - value) * weight for name, value in k.items()}
+    return Constants(between, dtype)
 
 
 def _split(calibration: Calibration, frame: np.ndarray) -> Any:
@@ -101,11 +134,11 @@ def _fold(
     parameters: dict[str, float],
     cell: int,
     dtype: np.dtype,
-) -> dict[str, np.ndarray]:
+) -> Constants:
     """Constants of one cell with NaN where a pixel is unusable; masks go into the first."""
     k, masks = {}, []
-    for name, values in constants.items():
-        plane = values[cell if values.shape[0] > 1 else 0]
+    planes = {name: v[cell if v.shape[0] > 1 else 0] for name, v in constants.items()}
+    for name, plane in planes.items():
         flags = calibration.algorithm.constants[name].flags
         if flags & MASK:
             masks.append(_masked(plane, int(parameters["mask_bits"])))
@@ -118,8 +151,10 @@ def _fold(
             unusable |= plane == 0
         k[name][unusable] = np.nan
     for masked in masks:
-        k[calibration.mask_into] = np.where(masked, dtype.type(np.nan), k[calibration.mask_into])
-    return k
+        unmasked = k.get(calibration.mask_into, dtype.type(calibration.neutral))
+        k[calibration.mask_into] = np.where(masked, dtype.type(np.nan), unmasked)
+    k.update({name: dtype.type(v) for name, v in calibration.numbers(planes).items()})
+    return Constants(k, dtype)
 
 
 def _masked(mask: np.ndarray, bits: int) -> np.ndarray:

@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from ..calibration import Calibration
+from ._stages import select
 
 
 class Agipd(Calibration):
@@ -32,7 +33,8 @@ class Agipd(Calibration):
     force_medium_below, force_high_below : float, optional
         ADU above the pedestal of that stage below which a pixel is put there.
     **common
-        `masked_value` (NaN by default), `mask_bits`, `bad_cell` ("error" or "nan").
+        `masked_value` (NaN by default), `mask_bits`, `bad_cell` ("error" or "nan"), `output`
+        ("value"; "mask" or "gain_stage" as uint8).
 
     Raw data is (frames..., 2, y, x): signal and gain voltage, as on disk.
 
@@ -94,20 +96,20 @@ class Agipd(Calibration):
 
     def rule(self, raw: Any, k: Any, p: Any) -> np.ndarray:
         dtype = k["pedestal"].dtype
-        signal, voltage = (values.astype(dtype) for values in raw)
-        stage = self._stages(signal, voltage, k, p)
-        value = signal - _select(k["pedestal"], stage)
+        signal = raw[0].astype(dtype)
+        stage = self.stages(raw, k, p)
+        value = signal - select(k["pedestal"], stage)
         if "gain" in k:
-            gain = _select(k["gain"], stage)
+            gain = select(k["gain"], stage)
             value = value * gain if p["convention"] else value / gain
         for factor in ("relative_gain", "flat_field"):
             if factor in k:
-                value = value * _select(k[factor], stage)
+                value = value * select(k[factor], stage)
         return value
 
-    @staticmethod
-    def _stages(signal: np.ndarray, voltage: np.ndarray, k: Any, p: Any) -> np.ndarray:
+    def stages(self, raw: Any, k: Any, p: Any) -> np.ndarray:
         """The gain stage of each pixel; a NaN threshold is never exceeded."""
+        signal, voltage = (values.astype(k["pedestal"].dtype) for values in raw)
         if p["fixed_gain"] >= 0:
             return np.full(signal.shape, int(p["fixed_gain"]))
         first = int(p["first_threshold"])
@@ -118,10 +120,3 @@ class Agipd(Calibration):
         stage = np.where((stage == 2) & below, 1, stage)
         below = signal - k["pedestal"][0] < p["force_high_below"]
         return np.where((stage > 0) & below, 0, stage)
-
-
-def _select(maps: np.ndarray, stage: np.ndarray) -> np.ndarray:
-    """The map of each pixel's stage; one map serves all stages."""
-    if len(maps) == 1:
-        return maps[0]
-    return np.take_along_axis(maps, stage[np.newaxis], 0)[0]

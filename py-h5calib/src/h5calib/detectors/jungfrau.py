@@ -6,10 +6,12 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from .._common_mode import subtract_common_mode
 from ..calibration import Calibration
+from ._stages import STAGE_OF_CODE, select
 
-_STAGE_OF_CODE = np.array([0, 1, 0, 2])  # code 2 is invalid, see invalid_gain
-_INVALID_CODE = 2
+_INVALID = 2  # gain code
+_G2, _G0 = 1, 2  # of invalid_gain
 
 
 class Jungfrau(Calibration):
@@ -35,8 +37,15 @@ class Jungfrau(Calibration):
         Pixels at full scale: calibrated like others, or `saturation_value`.
     rounding : {"none", "half_even"}
         Needed for integer results.
+    common_mode : int, optional
+        Sum of 1 rows of banks, 2 columns of banks, 4 banks (256 x 64): the median of the usable
+        pixels in G0 is subtracted from them, before the gain. Needs chunks of whole frames.
+    common_mode_limit, common_mode_pixels : float, optional
+        ADU that a median must not reach (100), and how many pixels it takes (10; rows and
+        columns more).
     **common
-        `masked_value` (NaN by default), `mask_bits`, `bad_cell` ("error" or "nan").
+        `masked_value` (NaN by default), `mask_bits`, `bad_cell` ("error" or "nan"), `output`
+        ("value"; "mask" or "gain_stage" as uint8, 255 where the code is invalid).
 
     Raw data is (frames..., y, x) uint16.
 
@@ -50,6 +59,7 @@ class Jungfrau(Calibration):
     """
 
     algorithm_name = "jungfrau"
+    bank: ClassVar = (256, 64)
     choices: ClassVar = {
         "invalid_gain": ("nan", "g2", "g0", "zero", "int16_min"),
         "saturated": ("compute", "value"),
@@ -69,6 +79,9 @@ class Jungfrau(Calibration):
         saturated: str | None = None,
         saturation_value: float | None = None,
         rounding: str | None = None,
+        common_mode: int | None = None,
+        common_mode_limit: float | None = None,
+        common_mode_pixels: int | None = None,
         **common: Any,
     ) -> None:
         options = {
@@ -79,6 +92,9 @@ class Jungfrau(Calibration):
             "saturated": saturated,
             "saturation_value": saturation_value,
             "rounding": rounding,
+            "common_mode": common_mode,
+            "common_mode_limit": common_mode_limit,
+            "common_mode_pixels": common_mode_pixels,
         }
         constants = {"pedestal": pedestal, "gain": gain, "pixel_mask": pixel_mask}
         super().__init__(constants, {**options, **common})
@@ -88,30 +104,35 @@ class Jungfrau(Calibration):
             return (1 / plane.astype("f8")).astype("f4")
         return plane
 
+    def stages(self, raw: Any, k: Any, p: Any) -> np.ndarray:
+        stage = STAGE_OF_CODE[raw.view("u2") >> 14]
+        policy = int(p["invalid_gain"])
+        return np.where(stage == 255, {_G2: 2, _G0: 0}.get(policy, 255), stage)
+
     def rule(self, raw: Any, k: Any, p: Any) -> np.ndarray:
         dtype, raw = k["gain"].dtype, raw.view("u2")
-        code, adc = raw >> 14, (raw & 0x3FFF).astype(dtype)
-        stage = _STAGE_OF_CODE[code]
-        if p["invalid_gain"] == 1:
-            stage = np.where(code == _INVALID_CODE, 2, stage)
+        stage = self.stages(raw, k, p)
         pedestal, gain = (_select(k[name], stage, p["high_gain"]) for name in ("pedestal", "gain"))
-        value = adc - pedestal
+        value = (raw & 0x3FFF).astype(dtype) - pedestal
+        if p["common_mode"]:
+            value = subtract_common_mode(value, raw >> 14 == 0, p, self.bank)
         value = value * gain if p["multiply"] else value / gain
         if not np.isnan(p["photon_energy"]):
             value = value / dtype.type(p["photon_energy"])
         fixed = {0: np.nan, 3: 0.0, 4: -32768.0}.get(int(p["invalid_gain"]))
         if fixed is not None:
-            value = np.where((code == _INVALID_CODE) & ~np.isnan(value), dtype.type(fixed), value)
+            value = np.where((raw >> 14 == _INVALID) & ~np.isnan(value), dtype.type(fixed), value)
         if p["saturated"]:
             full_scale = raw == (0x3FFF if p["high_gain"] else 0xC000)
-            value = np.where(full_scale & ~np.isnan(value), p["saturation_value"], value)
+            saturation_value = dtype.type(p["saturation_value"])
+            value = np.where(full_scale & ~np.isnan(value), saturation_value, value)
         return np.rint(value) if p["rounding"] else value
 
 
 def _select(maps: np.ndarray, stage: np.ndarray, high_gain: float) -> np.ndarray:
     """The map of each pixel's stage: 3 (G), 4 (G and HG0) or 6 (G and HG) maps."""
     if high_gain and len(maps) == 6:
-        stage = stage + 3
+        stage = np.where(stage == 255, 0, stage) + 3
     elif high_gain and len(maps) == 4:
-        stage = np.where(stage == 0, 3, stage)
-    return np.take_along_axis(maps, stage[np.newaxis], 0)[0]
+        stage = np.where((stage == 0) | (stage == 255), 3, stage)
+    return select(maps, stage)

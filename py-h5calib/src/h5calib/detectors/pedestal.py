@@ -19,7 +19,8 @@ class Pedestal(Calibration):
     pixel_mask : (y, x) integers, optional
         Not zero in the bits of `mask_bits`: the pixel is unusable.
     **common
-        `masked_value` (what unusable pixels hold, NaN by default), `mask_bits`.
+        `masked_value` (what unusable pixels hold, NaN by default), `mask_bits`, `output` ("value",
+        or "mask" as uint8).
 
     Raw data is (frames..., y, x), any integers or floats.
 

@@ -7,6 +7,7 @@ from typing import Any
 import h5py
 import numpy as np
 
+from .. import _algorithms
 from ..calibration import Calibration, Constant, algorithms
 from ..sources import split_reference
 
@@ -54,7 +55,7 @@ def _cheetah(found: dict[str, str]) -> dict[str, Any]:
 def _database(
     cls: type[Calibration], found: dict[str, str], size: tuple[int, int]
 ) -> tuple[dict[str, Any], list[str]]:
-    table = cls.algorithm_table()
+    table = _constants_of(cls)
     given: dict[str, Any] = {}
     notes = []
     for ours, names in _NAMES.items():
@@ -79,8 +80,12 @@ def _database(
     return given, notes
 
 
+def _constants_of(cls: type[Calibration]) -> dict[str, Any]:
+    return _algorithms.by_name(cls.algorithm_name).constants
+
+
 def _mask_name(cls: type[Calibration]) -> str:
-    return "bad_pixels" if "bad_pixels" in cls.algorithm_table() else "pixel_mask"
+    return "bad_pixels" if "bad_pixels" in _constants_of(cls) else "pixel_mask"
 
 
 def _native(place: str, size: tuple[int, int], max_stages: int) -> Constant | None:

@@ -51,6 +51,20 @@ def stack_modules(file: h5py.File, name: str, pieces: Sequence[Piece]) -> h5py.D
     return dataset
 
 
+def join_files(file: h5py.File, name: str, parts: Sequence[str]) -> str:
+    """One virtual dataset over a module's calibrated datasets, one after the other."""
+    shapes = [file[part].shape for part in parts]
+    dtype = file[parts[0]].dtype
+    layout = h5py.VirtualLayout((sum(shape[0] for shape in shapes), *shapes[0][1:]), dtype)
+    start = 0
+    for part, shape in zip(parts, shapes, strict=True):
+        if shape[0]:
+            layout[start : start + shape[0]] = h5py.VirtualSource(".", part, shape, dtype)
+        start += shape[0]
+    file.create_virtual_dataset(name, layout, fillvalue=np.nan if dtype.kind == "f" else 0)
+    return name
+
+
 def spans(piece: Piece, keys: np.ndarray) -> list[tuple[int, int, int]]:
     """(place in the whole, entry of the module, how many), as few as possible."""
     if not len(piece.entries):

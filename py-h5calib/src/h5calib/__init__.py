@@ -27,6 +27,7 @@ from .inspection import describe
 from .legacy import create_processed
 from .memory import calibrate
 from .relinking import relink
+from .verification import Finding, verify
 
 __all__ = [
     "Agipd",
@@ -38,6 +39,7 @@ __all__ = [
     "Dssc",
     "Epix10ka",
     "Epix100",
+    "Finding",
     "FlatField",
     "Jungfrau",
     "Linear",
@@ -56,6 +58,7 @@ __all__ = [
     "describe",
     "new_identity",
     "relink",
+    "verify",
 ]
 
 _plugin.register()

@@ -7,8 +7,10 @@ from typing import Any
 import click
 import h5py
 
-from .. import Constant, algorithms, create_calibrated_dataset
+from .. import Constant, _algorithms, algorithms, create_calibrated_dataset
+from .._algorithms import OPTIONAL
 from ..files import LAYOUTS, guess, plan_view, write_view
+from ..files.euxfel_constants import mask_name
 from ..files.euxfel_files import write_run
 from ..sources import split_reference
 from ._common import console, errors_for_people, split_pairs
@@ -141,12 +143,13 @@ def _calibration(given: dict[str, Any]) -> Any:
     known, algorithm = algorithms(), given["algorithm"]
     if algorithm not in known:
         raise ValueError(f"no algorithm {algorithm!r}: choose one of {', '.join(known)}")
-    arguments: dict[str, Any] = {}
+    table = _algorithms.by_name(algorithm).constants
+    arguments: dict[str, Any] = {n: None for n, c in table.items() if not c.flags & OPTIONAL}
     for name, text in split_pairs(given["single"], "--constant").items():
         source, _, axes = text.partition("@")
         arguments[name] = Constant(source, axes or None)
     if given["mask"]:
-        arguments["bad_pixels" if algorithm in ("agipd", "lpd") else "pixel_mask"] = given["mask"]
+        arguments[mask_name(algorithm)] = given["mask"]
     return known[algorithm](**arguments, **_parameters(given))
 
 

@@ -77,14 +77,17 @@ def plan_run(
     if frames is not None:
         raise ValueError(FRAMES_PROBLEM)
     run = open_run(raw, detector)
-    notes, entries = [_about(run)], {}
+    entries: dict[Part, Entry] = {}
+    notes: dict[str, list[int]] = {}
     for number, parts in _chosen(run, modules).items():
         found = constants_of(constants, number)
         for group in [[part] for part in parts] if split else [parts]:
             made, said = _calibrate(run, group, found, mask, gain_from, parameters)
             entries.update(made)
-        notes += [f"module {number}: {note}" for note in said]
-    return run, entries, notes
+        for note in said:
+            notes.setdefault(note, []).append(number)
+    lines = [f"{note} (modules {_numbers(those)})" for note, those in notes.items()]
+    return run, entries, [_about(run), *lines]
 
 
 def name_of(part: Part, parts: Sequence[Part]) -> str:
@@ -98,6 +101,16 @@ def _about(run: Run) -> str:
     modules = run.modules()
     files = len({part.file for part in run.parts})
     return f"detector {run.detector} ({run.kind}), {len(modules)} modules in {files} files"
+
+
+def _numbers(modules: list[int]) -> str:
+    """
+    >>> _numbers([0, 1, 2, 3]), _numbers([1, 4])
+    ('0 to 3', '1, 4')
+    """
+    if len(modules) > 2 and modules == list(range(modules[0], modules[-1] + 1)):
+        return f"{modules[0]} to {modules[-1]}"
+    return ", ".join(map(str, modules))
 
 
 def _chosen(run: Run, modules: Sequence[int] | None) -> dict[int, list[Part]]:

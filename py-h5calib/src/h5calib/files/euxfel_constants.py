@@ -8,6 +8,7 @@ import h5py
 import numpy as np
 
 from .. import _algorithms
+from .._algorithms import MASK
 from ..calibration import Calibration, Constant, algorithms
 from ..sources import split_reference
 
@@ -43,7 +44,7 @@ def calibration_of(
     else:
         given, notes = _database(cls, found, size)
     if mask is not None:
-        given[_mask_name(cls)] = mask
+        given[mask_name(cls.algorithm_name)] = mask
     return cls(**given, **options), notes
 
 
@@ -70,7 +71,7 @@ def _database(
         notes.append(f"{ours} = {theirs}, axes {constant.axes or 'found from the shape'}")
     masks = [name for name in _MASKS if name in found]
     if masks:
-        given[_mask_name(cls)] = _joined([found[name] for name in masks], size)
+        given[mask_name(cls.algorithm_name)] = _joined([found[name] for name in masks], size)
         notes.append(f"mask = {' | '.join(masks)}" + (", stored" if len(masks) > 1 else ""))
     if "pedestal" not in given:
         raise ValueError(
@@ -84,8 +85,12 @@ def _constants_of(cls: type[Calibration]) -> dict[str, Any]:
     return _algorithms.by_name(cls.algorithm_name).constants
 
 
-def _mask_name(cls: type[Calibration]) -> str:
-    return "bad_pixels" if "bad_pixels" in _constants_of(cls) else "pixel_mask"
+def mask_name(algorithm: str) -> str:
+    """What the algorithm calls its mask."""
+    for name, spec in _algorithms.by_name(algorithm).constants.items():
+        if spec.flags & MASK:
+            return name
+    raise ValueError(f"{algorithm} takes no mask")
 
 
 def _native(place: str, size: tuple[int, int], max_stages: int) -> Constant | None:

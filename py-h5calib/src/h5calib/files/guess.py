@@ -58,5 +58,7 @@ def plan_view(raw: str, layout: str | None = None, **options: Any) -> View:
         notes = [f"layout {layout}: {why}"]
     elif layout not in LAYOUTS:
         raise ValueError(f"no layout {layout!r}: choose one of {', '.join(LAYOUTS)}")
+    if layout != "euxfel" and os.path.isdir(raw):
+        raise ValueError(f"{raw} is a folder: layout {layout} needs the name of a file")
     planned = LAYOUTS[layout](raw, **options)
     return View(planned.entries, [*notes, *planned.notes], planned.finish)

@@ -131,38 +131,43 @@ def _constants(
 ) -> tuple[Any, Any, Any]:
     """Pedestal, gain and mask: links where all modules are used in order, arrays otherwise."""
     binary = [place for place in places if place.endswith(".bin")]
-    pedestal = gain = mask = None
-    for place in places:
-        if place in binary:
-            continue
-        if not os.path.exists(place):
-            raise FileNotFoundError(f"constants: there is no file {place}: correct its name")
-        with h5py.File(place, "r") as file:
-            if "gains" not in file:
-                raise MissingObjectError(f"constants: {place} has no dataset gains: is it a "
-                                         "pedestal or gain file of SwissFEL?")
-            kind = _kind(file, places)
-            if kind == "pedestal":
-                pedestal = _pick(file["gains"], place, modules, notes)
-                mask = _pick(file["pixel_mask"], place, modules, notes) if "pixel_mask" in file else None
-            else:
-                gain = _pick(file["gains"], place, modules, notes)
-        notes.append(f"{place}: {kind}")
+    found: dict[str, Any] = {}
+    for place in (place for place in places if place not in binary):
+        kind, name = _kind(place)
+        with h5py.File(name, "r") as file:
+            found[kind] = _pick(file["gains"], name, modules, notes)
+            if kind == "pedestal" and "pixel_mask" in file:
+                found["mask"] = _pick(file["pixel_mask"], name, modules, notes)
+        notes.append(f"{name}: {kind}")
     if binary:
-        gain = stack_modules(binary)
+        found["gain"] = stack_modules(binary)
         notes.append(f"gain maps of {len(binary)} modules from {', '.join(binary)}")
-    for what, value in (("pedestal", pedestal), ("gain", gain)):
-        if value is None:
-            raise ValueError(f"no {what} among the constants: add the {what} file with --constants")
-    return pedestal, gain, mask
+    for what in ("pedestal", "gain"):
+        if what not in found:
+            raise ValueError(
+                f"no {what} among the constants: add the {what} file with --constants {what}=FILE"
+            )
+    return found["pedestal"], found["gain"], found.get("mask")
 
 
-def _kind(file: h5py.File, places: Sequence[str]) -> str:
-    """A pedestal file has a pixel mask; else the numbers tell: gains of G1 are negative."""
-    if "pixel_mask" in file:
-        return "pedestal"
-    first = file["gains"][1, : min(64, file["gains"].shape[1])]
-    return "gain" if np.nanmedian(first) < 0 else "pedestal"
+def _kind(place: str) -> tuple[str, str]:
+    """What a file holds, and its name: ``pedestal=FILE``, ``gain=FILE``, or only the name.
+
+    A pedestal file has a pixel mask; else the numbers tell: gains of G1 are negative.
+    """
+    kind, equals, name = place.partition("=")
+    if not equals or kind not in ("pedestal", "gain"):
+        kind, name = "", place
+    if not os.path.exists(name):
+        raise FileNotFoundError(f"constants: there is no file {name}: correct its name")
+    with h5py.File(name, "r") as file:
+        if "gains" not in file:
+            raise MissingObjectError(
+                f"constants: {name} has no dataset gains: is it a pedestal or gain file of SwissFEL?"
+            )
+        if not kind and "pixel_mask" not in file:
+            kind = "gain" if np.nanmin(file["gains"][1]) < 0 else "pedestal"
+    return kind or "pedestal", name
 
 
 def _pick(data: h5py.Dataset, place: str, modules: np.ndarray | None, notes: list[str]) -> Any:
@@ -174,6 +179,5 @@ def _pick(data: h5py.Dataset, place: str, modules: np.ndarray | None, notes: lis
             f"{place}:{data.name} has {total} modules, module_map names module {modules.max()}: "
             "give the constants of this detector"
         )
-    rows = np.concatenate([np.arange(m * _ROWS, (m + 1) * _ROWS) for m in modules])
     notes.append(f"{data.name} of modules {', '.join(map(str, modules))}, stored in the view")
-    return data[..., rows, :] if data.ndim == 3 else data[rows, :]
+    return np.concatenate([data[..., m * _ROWS : (m + 1) * _ROWS, :] for m in modules], axis=-2)

@@ -14,6 +14,7 @@ from .errors import MissingObjectError, NotCalibratedError
 # Compact stubs that every HDF5 since 1.10 reads; "latest" of HDF5 2 is for itself only.
 LIBVER = ("v110", "v110")
 HOME = "/h5calib"
+PREFIX = "h5calib_"  # of attributes for people
 FILE_UUID = "h5calib_file_uuid"
 
 
@@ -43,6 +44,15 @@ def home_of(dataset: h5py.Dataset, descriptor: Descriptor) -> h5py.Group:
             "create it again in this file with h5calib.create_calibrated_dataset"
         )
     return home
+
+
+def text_of(dataset: h5py.Dataset, name: str) -> str | None:
+    """An attribute for people: datasets that share their constants have it on the constants' group."""
+    value = dataset.attrs.get(PREFIX + name)
+    if value is None:
+        home = home_of(dataset, read_descriptor(dataset))
+        value = home["constants"].attrs.get(PREFIX + name)
+    return value.decode() if isinstance(value, bytes) else value
 
 
 def homes(file: h5py.File) -> Iterator[h5py.Group]:

@@ -65,6 +65,7 @@ def create_filtered(
     """A dataset without a name and without chunks, whose only filter is ours."""
     properties = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
     properties.set_chunk(chunks)
+    properties.set_attr_phase_change(64, 32)  # attributes of callers, too, stay in the header
     properties.set_fill_time(h5py.h5d.FILL_TIME_NEVER)
     properties.set_filter(FILTER_ID, h5py.h5z.FLAG_MANDATORY, descriptor.encode(create=True))
     # HDF5 has no chunks longer than a fixed axis: an empty axis is one that could grow

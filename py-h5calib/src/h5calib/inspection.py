@@ -10,7 +10,7 @@ import h5py
 
 from . import _algorithms
 from ._format import Descriptor
-from ._layout import home_of, read_descriptor
+from ._layout import home_of, read_descriptor, text_of
 from .calibration import class_of
 from .errors import NotCalibratedError
 
@@ -69,8 +69,8 @@ def describe(dataset: h5py.Dataset) -> dict[str, Any]:
         "cell_ids": _target(home, "cell_ids"),
         "frames": _target(home, "frames"),
         "parameters": _parameters(algorithm, descriptor),
-        **{name: _text(dataset, name) for name in _TEXTS},
-        "cell_ids_sha256": json.loads(_text(dataset, "cell_ids") or "{}").get("sha256"),
+        **{name: text_of(dataset, name) for name in _TEXTS},
+        "cell_ids_sha256": json.loads(text_of(dataset, "cell_ids") or "{}").get("sha256"),
         "file_uuid": descriptor.file_uuid.hex(),
         "dataset_uuid": descriptor.dataset_uuid.hex(),
     }
@@ -86,8 +86,8 @@ def _target(home: h5py.Group, name: str) -> dict[str, Any] | None:
 
 
 def _constants(dataset: h5py.Dataset, home: h5py.Group) -> dict[str, dict[str, Any]]:
-    recorded = json.loads(_text(dataset, "constants") or "{}")
     group = home["constants"]
+    recorded = json.loads(text_of(dataset, "constants") or "{}")
     result = {}
     for name in group:
         axes = group.attrs.get(f"axes_{name}", b"")
@@ -104,11 +104,6 @@ def _parameters(algorithm: _algorithms.Algorithm, descriptor: Descriptor) -> dic
     cls = class_of(algorithm.name)
     named = {names.get(i, f"parameter {i}"): value for i, value in descriptor.parameters}
     return {name: cls.word(name, value) if cls else value for name, value in named.items()}
-
-
-def _text(dataset: h5py.Dataset, name: str) -> str | None:
-    value = dataset.attrs.get(f"h5calib_{name}")
-    return value.decode() if isinstance(value, bytes) else value
 
 
 def _describe_v0(dataset: h5py.Dataset) -> dict[str, Any]:

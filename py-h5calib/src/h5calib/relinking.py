@@ -12,7 +12,7 @@ import numpy as np
 
 from . import _algorithms
 from ._checks import check_raw_dtype
-from ._layout import home_of, read_descriptor
+from ._layout import home_of, read_descriptor, text_of
 from ._write import digest, write_text
 from .errors import MissingObjectError, NotCalibratedError
 from .sources import Source, open_source
@@ -91,7 +91,7 @@ def _check_raw(
 
 
 def _check_name(dataset: h5py.Dataset, name: str) -> None:
-    known = json.loads(dataset.attrs["h5calib_constants"])
+    known = json.loads(text_of(dataset, "constants"))
     if name not in known:
         raise MissingObjectError(
             f"{dataset.name} has no constant {name!r}, it has {', '.join(known)}"
@@ -99,7 +99,7 @@ def _check_name(dataset: h5py.Dataset, name: str) -> None:
 
 
 def _check_constant(dataset: h5py.Dataset, name: str, source: Source) -> None:
-    recorded = json.loads(dataset.attrs["h5calib_constants"])
+    recorded = json.loads(text_of(dataset, "constants"))
     same_shape = list(source.data.shape) == recorded[name]["shape"]
     if not same_shape or digest(source.read()) != recorded[name]["sha256"]:
         raise ValueError(
@@ -119,7 +119,7 @@ def _replace_link(group: h5py.Group, name: str, source: Source, undo: ExitStack)
 
 def _record(dataset: h5py.Dataset, moved: dict[str, str]) -> None:
     """Bring the attributes for people up to date."""
-    constants = json.loads(dataset.attrs["h5calib_constants"])
+    constants = json.loads(text_of(dataset, "constants"))
     for name, text in moved.items():
         if name in constants:
             constants[name]["origin"] = text

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import copy
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from typing import Any
 
@@ -19,7 +19,7 @@ from h5py import h5a, h5g, h5s, h5t
 
 from . import _plugin
 from ._format import Descriptor
-from ._layout import HOME
+from ._layout import HOME, PREFIX
 from ._plan import Plan, make_plan, open_constants
 from ._write import (
     algorithm_parameters,
@@ -27,10 +27,11 @@ from ._write import (
     create_filtered,
     ensure_file_uuid,
     write_constants,
+    write_text,
 )
 from .calibration import Calibration, Constant, class_of
 
-_RAW = "h5calib_raw"
+Prepared = tuple[bytes, Any, Any, np.ndarray]
 
 
 def calibration_from(
@@ -91,31 +92,26 @@ class Series:
             self._file_uuid = ensure_file_uuid(constants.file, undo)
             undo.pop_all()
         self._homes = constants.file.require_group(HOME).id
-        self._plans: dict[Any, tuple[Plan, list[Any]]] = {}
+        self._plans: dict[Any, Plan] = {}
 
     def create(
-        self,
-        group: h5py.Group,
-        name: str,
-        raw: h5py.Dataset,
-        attributes: Mapping[str, Any] | None = None,
+        self, group: h5py.Group, name: str, raw: h5py.Dataset, attributes: Sequence[Prepared] = ()
     ) -> None:
-        """Create one dataset in `group`, with more `attributes` (NumPy values).
+        """Create one dataset in `group`; `attributes` are made by `prepare`.
 
         The file is left as it was, but for unused space, if this raises an error.
         """
-        plan, texts = self._plan(group, name, raw)
-        key, path = uuid.uuid4(), raw.name.encode()
+        plan = self._plan(group, name, raw)
+        key = uuid.uuid4()
         home = h5g.create(self._homes, key.hex.encode())
         try:
-            home.links.create_soft(b"raw", path)
+            home.links.create_soft(b"raw", h5py.h5i.get_name(raw.id))
             home.links.create_hard(b"constants", self._constants.id, b".")
             dataset = self._dataset(plan, key)
             h5py.h5o.link(dataset.id, home, b"dataset")
             _plugin.write_stubs(dataset, key.bytes)
-            more = {_RAW: np.bytes_(path), **(attributes or {})}
-            for prepared in [*texts, *(prepare(k, v) for k, v in more.items())]:
-                _write(dataset.id, prepared)
+            for prepared in attributes:
+                write_prepared(dataset.id, prepared)
             h5py.h5o.link(dataset.id, group.id, name.encode())
         except BaseException:
             self._homes.unlink(key.hex.encode())
@@ -131,35 +127,37 @@ class Series:
             dtype=plan.dtype,
         )
 
-    def _plan(self, group: h5py.Group, name: str, raw: h5py.Dataset) -> tuple[Plan, list[Any]]:
-        """The checked plan of datasets like this one, and the attributes they share."""
+    def _plan(self, group: h5py.Group, name: str, raw: h5py.Dataset) -> Plan:
+        """The checked plan of datasets like this one."""
         form = raw.shape, raw.dtype, raw.chunks
         if form not in self._plans:
             given = (group, name, raw, self._calibration, None, None, None, None, False, None)
             with ExitStack() as files:
                 plan = make_plan(*given, files=files)
-                texts = attribute_texts(plan)
-            del texts[_RAW]
-            self._plans[form] = (
-                plan,
-                [prepare(key, np.bytes_(text.encode())) for key, text in texts.items()],
-            )
+            self._describe(plan)
+            self._plans[form] = plan
         return self._plans[form]
 
+    def _describe(self, plan: Plan) -> None:
+        """The attributes for people, once for all datasets, on the constants' group."""
+        if f"{PREFIX}created" in self._constants.attrs:
+            return
+        for key, text in attribute_texts(plan).items():
+            if key != f"{PREFIX}raw":
+                write_text(self._constants, key, text)
 
-def prepare(name: str, value: Any) -> tuple[bytes, Any, Any, np.ndarray]:
+
+def prepare(name: str, value: Any) -> Prepared:
     """An attribute as HDF5 wants it, to be written many times."""
     value = np.asarray(value)
     space = h5s.create_simple(value.shape) if value.shape else h5s.create(h5s.SCALAR)
-    kind = h5t.py_create(value.dtype, logical=True)
-    if value.dtype.kind == "S":
-        kind.set_cset(h5t.CSET_UTF8)
-    return name.encode(), kind, space, value
+    return name.encode(), h5t.py_create(value.dtype, logical=True), space, value
 
 
-def _write(dataset: Any, prepared: tuple[bytes, Any, Any, np.ndarray]) -> None:
+def write_prepared(target: Any, prepared: Prepared) -> None:
+    """Write an attribute of an object given by its HDF5 identifier."""
     name, kind, space, value = prepared
-    h5a.create(dataset, name, kind, space).write(value, kind)
+    h5a.create(target, name, kind, space).write(value, kind)
 
 
 def _axes(constants: h5py.Group, name: str) -> str:

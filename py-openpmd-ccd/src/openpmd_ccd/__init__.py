@@ -26,6 +26,7 @@ _HOME = {
     "QueueFullError": "errors",
     "MissingPackageError": "errors",
     "RecoveryError": "errors",
+    "CalibrationError": "errors",
 }
 
 __all__ = [*_HOME, "__version__"]

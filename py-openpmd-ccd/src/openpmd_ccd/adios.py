@@ -140,6 +140,10 @@ class AdiosWriter:
                 with entry.open("rb") as file:
                     os.fsync(file.fileno())
 
+    def check_new_calibration(self):
+        """An error: h5calib's datasets need HDF5."""
+        raise SettingError("calibrated meshes need HDF5: let the file name end in .h5")
+
     def flush(self):
         """Nothing to do: each shot is a finished step."""
 

@@ -61,10 +61,23 @@ class CCD:
     dtype : numpy dtype, optional
         Type for images given as lists; by default the first of uint16, int32, uint32,
         int64, uint64, float64 that holds all values.
+    dark, flat : number, array [y, x] or [y, x, colour], or path, optional
+        Give each shot a mesh ``calibrated`` beside ``raw``, ``(raw - dark) / flat * gain`` in
+        float32, computed when it is read (extra ``openpmd-ccd[h5calib]``). A path is an image,
+        an HDF5 file made by ``openpmd-ccd dark``, or ``"file.h5:/dataset"``. The flat is
+        divided by as it is; 0 or NaN in it, or NaN in the dark, make NaN. Without a dark, and
+        with a number as flat, the mesh is a plain virtual dataset of raw with a `unitSI`.
+    gain : float, optional
+        `unit` per count.
+    unit : str, optional
+        Unit of the calibrated values, such as ``"mJ/cm^2"`` or ``"electrons"``.
+    calibration : h5calib.Calibration, optional
+        In place of dark, flat and gain: any algorithm of h5calib with its constants.
 
     Raises
     ------
-    ScanExistsError, ScanBusyError, DirectoryMissingError, AccessError, SettingError
+    ScanExistsError, ScanBusyError, DirectoryMissingError, AccessError, SettingError,
+    CalibrationError, MissingPackageError
 
     Examples
     --------
@@ -85,6 +98,7 @@ class CCD:
         resolution=None, roi=None, exposure_time=None, swmr=None, *,
         compression=None, bit_depth=None, saturation_value=None,
         blocking=True, queue_size=8, when_full="wait", fsync=False, dtype=None,
+        dark=None, flat=None, gain=None, unit=None, calibration=None,
     ):  # fmt: skip
         given = {"name": name, "model": model, "serial": serial, "operator": operator}
         self._camera = Camera(**{k: checks.text(v, k) for k, v in given.items()})
@@ -92,20 +106,34 @@ class CCD:
             Settings(), resolution=resolution, roi=roi, exposure_time=exposure_time,
             bit_depth=bit_depth, saturation_value=saturation_value,
         )  # fmt: skip
+        self._constants = self._calibration = None
         self._dtype = None if dtype is None else np.dtype(dtype)
         _check_queue(queue_size, when_full)
+        self._calibrate_with(dark=dark, flat=flat, gain=gain, unit=unit, calibration=calibration)
         self.path = clean_path(file_path)
         prepare(self.path, overwrite, create_directory)
         self._lock = threading.RLock()
         self._numbers = set()
         self._pid = os.getpid()
         self._background = None
+        if self._calibration is not None and self.path.suffix == ".bp":
+            raise SettingError("calibrated meshes need HDF5: let the file name end in .h5")
         self._writer = _open_writer(
             self.path, self._camera, compression, bool(overwrite), bool(fsync), bool(swmr)
         )
         if not blocking:
             self._start_thread(queue_size, when_full)
         _OPEN.add(self)
+
+    def _calibrate_with(self, **given):
+        """A new set of constants where any of `given` is not None."""
+        if all(value is None for value in given.values()):
+            return
+        from . import calibration
+
+        values = calibration.updated(self._constants, given)
+        self._calibration = calibration.make(values)
+        self._constants = values
 
     def _start_thread(self, queue_size, when_full):
         from .background import Background
@@ -191,7 +219,12 @@ class CCD:
             settings = self._settings
             if image.bit_depth and settings.bit_depth is None:
                 settings = replace(settings, bit_depth=image.bit_depth)
-            shot = Shot(number, when, image.planes, image.axes, settings, image.metadata | extra)
+            shot = Shot(
+                number, when, image.planes, image.axes, settings, image.metadata | extra,
+                self._calibration,
+            )  # fmt: skip
+            if self._calibration is not None:
+                self._calibration.check(shot)
             self._numbers.add(number)
             try:
                 self._hand_over(shot, image.owned)
@@ -218,10 +251,20 @@ class CCD:
     def recalibrate(
         self, resolution=None, roi=None, exposure_time=None, *,
         bit_depth=None, saturation_value=None,
+        dark=None, flat=None, gain=None, unit=None, calibration=None,
     ):  # fmt: skip
-        """Change what holds from the next shot on; what is not given stays as it is."""
+        """Change what holds from the next shot on; what is not given stays as it is.
+
+        With `dark`, `flat`, `gain`, `unit` or `calibration` a new set of constants begins;
+        the shots before keep theirs. ``calibration=False`` ends it: raw only.
+        """
         with self._lock:
             self._check_open()
+            given = {"dark": dark, "flat": flat, "gain": gain}
+            given |= {"unit": unit, "calibration": calibration}
+            if any(value is not None for value in given.values()):
+                self._writer.check_new_calibration()
+            self._calibrate_with(**given)
             self._settings = _updated(
                 self._settings, resolution=resolution, roi=roi, exposure_time=exposure_time,
                 bit_depth=bit_depth, saturation_value=saturation_value,

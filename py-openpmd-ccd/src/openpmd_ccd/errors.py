@@ -110,6 +110,12 @@ class RecoveryError(CCDError, OSError):
     code = 5016
 
 
+class CalibrationError(CCDError, ValueError):
+    """A dark, flat, gain, unit or calibration cannot be read, makes no sense or does not fit."""
+
+    code = 5017
+
+
 #: codes that the LabVIEW wrapper gives to what is no `CCDError`
 INTERRUPTED = 5098
 UNEXPECTED = 5099

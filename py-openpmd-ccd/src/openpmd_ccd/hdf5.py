@@ -6,6 +6,7 @@ import h5py
 from h5py import h5s
 
 from . import attributes
+from .calibrated import CalibratedMeshes
 from .template import Templates, write_attributes
 
 #: half the names in a node of an old-format group: many, as openPMD-api walks through all
@@ -35,10 +36,14 @@ class ScanFile:
     """A new openPMD file; `put` adds an iteration and `locate` says where its pixels are."""
 
     def __init__(self, path, root, storage, overwrite=False):
-        self.file = create_file(path, overwrite)
-        write_attributes(self.file.id, root)
-        self.data = self.file.create_group("data").id
+        with create_file(path, overwrite) as file:
+            write_attributes(file.id, root)
+            file.create_group("data")
+        # what is created from here on is compact: calibrated meshes in a tenth of the bytes
+        self.file = h5py.File(path, "r+", libver=("v110", "v110"))
+        self.data = self.file["data"].id
         self.templates = Templates(storage)
+        self.calibrated = CalibratedMeshes(self.file)
         self.flush()
 
     @property
@@ -56,6 +61,8 @@ class ScanFile:
             if shot.metadata:
                 group = h5py.h5g.open(self.data, name)
                 write_attributes(group, attributes.metadata(shot.metadata))
+            if shot.calibration is not None:
+                self.calibrated.add(shot.number, template.form, shot.calibration)
         except BaseException:
             self.discard(name)
             raise

@@ -53,6 +53,7 @@ class Shot:
     axes: tuple
     settings: Settings
     metadata: dict = field(default_factory=dict)
+    calibration: object = None  # CalibrationSet, or None
 
     @property
     def first(self):

@@ -16,7 +16,7 @@ from .shot import SCALAR
 #: chunks of compressed images: whole rows, about this many bytes
 CHUNK_BYTES = 4 * 2**20
 #: attributes stay in the object header, which is what makes copying fast
-_COMPACT = (64, 32)
+COMPACT = (64, 32)
 _KEEP = 16
 
 
@@ -31,18 +31,24 @@ def memory_file():
     return h5f.create(b"openpmd-ccd-templates-%d" % next(_names), h5f.ACC_TRUNC, fapl=fapl)
 
 
-def write_attribute(obj, name, value):
-    """Create one attribute from a NumPy value."""
+def prepare(name, value):
+    """(name, type, space, array) of an attribute that is written many times."""
     value = np.asarray(value)
     space = h5s.create_simple(value.shape) if value.shape else h5s.create(h5s.SCALAR)
-    attr = h5a.create(obj, name.encode(), h5t.py_create(value.dtype, logical=True), space)
-    attr.write(np.ascontiguousarray(value).reshape(value.shape))
+    value = np.ascontiguousarray(value).reshape(value.shape)
+    return name.encode(), h5t.py_create(value.dtype, logical=True), space, value
+
+
+def write_prepared(obj, prepared):
+    """Create an attribute that `prepare` made."""
+    name, kind, space, value = prepared
+    h5a.create(obj, name, kind, space).write(value, kind)
 
 
 def write_attributes(obj, values):
     """Create attributes from a dict of NumPy values."""
     for name, value in values.items():
-        write_attribute(obj, name, value)
+        write_prepared(obj, prepare(name, value))
 
 
 def chunk_shape(shape, itemsize):
@@ -53,7 +59,7 @@ def chunk_shape(shape, itemsize):
 
 def _dataset_properties(form, storage):
     dcpl = h5p.create(h5p.DATASET_CREATE)
-    dcpl.set_attr_phase_change(*_COMPACT)
+    dcpl.set_attr_phase_change(*COMPACT)
     dcpl.set_fill_time(h5d.FILL_TIME_NEVER)
     if storage.filters:
         dcpl.set_chunk(chunk_shape(form.shape, np.dtype(form.dtype).itemsize))
@@ -87,7 +93,7 @@ class Template:
     @staticmethod
     def _group(parent, name):
         gcpl = h5p.create(h5p.GROUP_CREATE)
-        gcpl.set_attr_phase_change(*_COMPACT)
+        gcpl.set_attr_phase_change(*COMPACT)
         return h5g.create(parent, name, gcpl=gcpl)
 
     def _dataset(self, parent, name, dcpl):

@@ -20,6 +20,7 @@ class Hdf5Writer:
         self._storage = storage
         self._broken = False
         self._forms = {}
+        self._sets = set()
         root = attributes.root(camera)
         self._journal = Journal(path, fsync)
         try:
@@ -79,10 +80,15 @@ class Hdf5Writer:
             key = len(self._forms)
             records.append(form_record(key, form))
         record = {"shot": shot.number, "time": shot.time, "as": key, "at": places}
+        if shot.calibration is not None:
+            record["set"] = self._scan.calibrated.number(shot.calibration)
+            if record["set"] not in self._sets:
+                records.append(self._scan.calibrated.record(shot.calibration))
         if shot.metadata:
             record["meta"] = shot.metadata
         self._journal.append(*records, record)
         self._forms[form] = key
+        self._sets.add(record.get("set"))
 
     def _place(self, dataset, plane):
         """[checksum, address] of a contiguous plane, [checksum, chunk, ...] of a chunked one.
@@ -96,6 +102,9 @@ class Hdf5Writer:
             data = dataset.read_direct_chunk(offset)[1]
             stored.append([list(offset), address, size, mask, checksum(data, self._fsync)])
         return [None, *stored]
+
+    def check_new_calibration(self):
+        """New constants can be stored at any time."""
 
     def flush(self):
         """Nothing to do: `write` has flushed already."""

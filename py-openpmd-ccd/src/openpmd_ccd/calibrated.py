@@ -55,7 +55,9 @@ class CalibratedMeshes:
             raise
 
     def adopt(self, cal, number):
-        """Use a set that is in the file already."""
+        """Use a set that is in the file already; harmless when done before."""
+        if cal in self._stored:
+            return
         group = self._file[SETS][str(number)]
         series = {}
         if cal.algorithm:

@@ -159,6 +159,65 @@ def export(scan, output, ending, numbers, quiet):
 
 
 @commands.command()
+@click.argument("scan", type=click.Path(path_type=Path))
+@click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="HDF5 file.")
+@click.option("--shot", "numbers", multiple=True, type=int, help="Only this shot (repeatable).")
+@click.option("--overwrite", is_flag=True, help="Replace an existing file.")
+def dark(scan, output, numbers, overwrite):
+    """Average the dark SCAN: sigma-clipped mean, noise, bad pixels."""
+    from .dark import write_dark
+    from .scan import open_scan
+
+    with open_scan(scan) as opened:
+        bad = write_dark(output, opened, list(numbers) or None, overwrite)
+        click.echo(f"{output}: {len(numbers) or len(opened)} shots, {bad} bad pixels")
+
+
+@commands.command()
+@click.argument("scan", type=click.Path(path_type=Path))
+@click.option("--dark", help="Number, image, HDF5 file of 'dark', or FILE.h5:/dataset.")
+@click.option("--flat", help="The same; raw is divided by it as it is.")
+@click.option("--normalise-flat", is_flag=True, help="Divide the flat by its mean first.")
+@click.option("--gain", type=float, help="Unit per count.")
+@click.option("--unit", help='Such as "mJ/cm^2" or "electrons".')
+@click.option("--scan-average", type=int, help="DARK or FLAT is a scan: average N shots, 0 all.")
+@click.option("--overwrite", is_flag=True, help="Replace calibrated meshes.")
+def calibrate(scan, dark, flat, normalise_flat, gain, unit, scan_average, overwrite):
+    """Give each shot of SCAN a mesh `calibrated` beside raw: (raw - dark) / flat * gain."""
+    from .calibrate_scan import calibrate_scan
+
+    dark, flat = (_constant(v, n, scan_average) for v, n in ((dark, "dark"), (flat, "flat")))
+    if flat is not None and normalise_flat:
+        flat = _normalised(flat)
+    count = calibrate_scan(scan, overwrite, dark=dark, flat=flat, gain=gain, unit=unit)
+    click.echo(f"{scan}: {count} shots calibrated")
+
+
+def _constant(value, what, scan_average):
+    """A number, the average of a scan, or the path as it is."""
+    from .calibrate_scan import from_scan, is_scan
+
+    if value is None:
+        return None
+    try:
+        return float(value)
+    except ValueError:
+        pass
+    if scan_average is not None and is_scan(value):
+        return from_scan(value, scan_average, what)
+    return value
+
+
+def _normalised(flat):
+    import numpy as np
+
+    from .constants import load
+
+    values = np.asarray(load(flat, "flat")[0], "f8")
+    return (values / values[np.isfinite(values)].mean()).astype("f4")
+
+
+@commands.command()
 @click.option("--copy", "folder", type=click.Path(path_type=Path), help="Copy it there.")
 def labview(folder):
     """Say where openpmd_ccd_labview.py is, for LabVIEW's Python Node, or copy it."""

@@ -9,6 +9,7 @@ import sys
 import h5py
 
 from . import attributes
+from .calibrated import MESH, SETS
 from .journal import read_journal
 
 
@@ -40,6 +41,8 @@ def agree(file, journal):
         if group.attrs["time"] != record["time"]:
             return False
         meshes = group[attributes.MESHES]
+        if "set" in record and not _calibrated(meshes, form, record["set"]):
+            return False
         for component, place in zip(form["components"], record["at"], strict=True):
             dataset = meshes[attributes.component_path(component)]
             if list(dataset.shape) != form["shape"] or dataset.dtype.str != form["dtype"]:
@@ -47,6 +50,15 @@ def agree(file, journal):
             if _address(dataset) != _expected(place):
                 return False
     return True
+
+
+def _calibrated(meshes, form, number):
+    """Whether the calibrated mesh is there, with its constants' set and its shape."""
+    mesh = meshes[MESH]
+    parts = [mesh] if isinstance(mesh, h5py.Dataset) else [mesh[c] for c in form["components"]]
+    return mesh.attrs["ccdCalibration"] == f"/{SETS}/{number}".encode() and all(
+        list(part.shape) == form["shape"] for part in parts
+    )
 
 
 def _address(dataset):

@@ -119,7 +119,18 @@ class Journal:
 
 def read_journal(path):
     """(header or None, forms by id, shots in order, number of damaged lines) of a journal."""
-    header, forms, shots, damaged = None, {}, [], 0
+    header, forms, shots, _, damaged = read_all(path)
+    return header, forms, shots, damaged
+
+
+def read_sets(path):
+    """Records of the calibration sets of a journal, by number."""
+    return read_all(path)[3]
+
+
+def read_all(path):
+    """What `read_journal` says, with the calibration sets in front of the damaged lines."""
+    header, forms, shots, sets, damaged = None, {}, [], {}, 0
     for line in Path(path).read_bytes().split(b"\n"):
         record = _parse(line) if line else {}
         if record is None:
@@ -130,4 +141,6 @@ def read_journal(path):
             forms[record["form"]] = record
         elif "shot" in record:
             shots.append(record)
-    return header, forms, shots, damaged
+        elif "constants" in record:
+            sets[record["set"]] = record
+    return header, forms, shots, sets, damaged

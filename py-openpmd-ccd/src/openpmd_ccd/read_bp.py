@@ -76,6 +76,10 @@ class BpReader:
     def refresh(self):
         """A closed scan does not change."""
 
+    def calibrated_attributes(self, number):
+        """None: ADIOS2 has no calibrated meshes."""
+        return None
+
     def close(self):
         """Close the series."""
         if self._series:

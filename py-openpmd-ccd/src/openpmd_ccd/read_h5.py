@@ -4,6 +4,8 @@ import h5py
 import numpy as np
 
 from . import attributes
+from .calibrated import MESH
+from .calibration import h5calib
 
 
 def plain(value):
@@ -77,6 +79,23 @@ class H5Reader:
         """Array of one component ("" for a grey image)."""
         mesh = self._mesh(number)
         return (mesh[component] if component else mesh)[()]
+
+    def calibrated_attributes(self, number):
+        """Attributes of a shot's calibrated mesh; None where it has none."""
+        mesh = self._calibrated(number)
+        return None if mesh is None else plain_attributes(mesh)
+
+    def _calibrated(self, number):
+        meshes = self._mesh(number).parent
+        return meshes[MESH] if MESH in meshes else None
+
+    def calibrated(self, number, component):
+        """Array of one component of the calibrated mesh, as it is stored."""
+        mesh = self._calibrated(number)
+        dataset = mesh[component] if component else mesh
+        if dataset.chunks is not None:
+            h5calib()  # registers the filter, or says how to install it
+        return dataset[()]
 
     def refresh(self):
         """A closed scan does not change."""

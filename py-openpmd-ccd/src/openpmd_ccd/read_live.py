@@ -71,6 +71,10 @@ class LiveReader:
         """Array of one component."""
         return self._stack(component)[self._index[number]]
 
+    def calibrated_attributes(self, number):
+        """None: the calibrated mesh comes with `close`."""
+        return None
+
     def close(self):
         """Close the file."""
         self.file.close()

@@ -5,6 +5,7 @@ import os
 import numpy as np
 
 from . import attributes
+from .calibrated import set_of
 from .hdf5 import ScanFile, write_plane
 from .pixels import PixelSource, is_chunked
 from .shot import Form, Settings, Shot, Storage
@@ -28,25 +29,36 @@ def _root(header):
     return values | {k: attributes.as_text(v) for k, v in header["root"].items()}
 
 
-def rebuild(new, old, header, forms, records):
-    """Write the shots of `records` to the file `new`; pixels come from `old`."""
+def rebuild(new, old, header, forms, records, sets=None):
+    """Write the shots of `records` to the file `new`; pixels and constants come from `old`."""
     storage = Storage(_tuples(header["filters"]))
     scan = ScanFile(new, _root(header), storage, overwrite=True)
     try:
         with PixelSource(old) as source:
+            sets = {k: set_of(record, _constants(source, record)) for k, record in sets.items()}
             for record in records:
-                _copy(scan, storage, source, record, forms[record["as"]])
+                cal = sets.get(record.get("set"))
+                _copy(scan, storage, source, record, forms[record["as"]], cal)
         scan.flush()
         os.fsync(scan.fd)
     finally:
         scan.close()
 
 
-def _copy(scan, storage, source, record, form_record):
+def _constants(source, record):
+    """Arrays of a calibration set, by group and name."""
+    return {
+        group: {name: source.plane(place["at"], place) for name, place in places.items()}
+        for group, places in record["constants"].items()
+    }
+
+
+def _copy(scan, storage, source, record, form_record, calibration):
     form = form_of(form_record)
     places = dict(zip(form.components, record["at"], strict=True))
     shot = Shot(record["shot"], record["time"], {}, form.axes, form.settings)
     shot.metadata = record.get("meta", {})
+    shot.calibration = calibration
 
     def write(dataset, component):
         place = places[component]

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from .errors import RecoveryError
-from .journal import Journal, journal_path, read_journal
+from .journal import Journal, journal_path, read_journal, read_sets
 from .pixels import PixelSource
 
 _TIMEOUT = 3600
@@ -24,7 +24,8 @@ class Recovery:
     """What `recover` found and did.
 
     shots: numbers in the file now; lost: numbers in the journal whose pixels are damaged;
-    rebuilt: whether a new file was written; kept: where the damaged file is now, if so.
+    rebuilt: whether a new file was written; kept: where the damaged file is now, if so;
+    raw_only: shots without their calibrated mesh, because its constants are damaged.
     """
 
     path: Path
@@ -32,12 +33,14 @@ class Recovery:
     lost: list = field(default_factory=list)
     rebuilt: bool = False
     kept: Path | None = None
+    raw_only: list = field(default_factory=list)
 
     def __str__(self):
         what = "rebuilt from its journal" if self.rebuilt else "complete already"
         lost = f", {len(self.lost)} lost: {self.lost}" if self.lost else ""
         kept = f"; the damaged file is {self.kept}" if self.kept else ""
-        return f"{self.path}: {len(self.shots)} shots, {what}{lost}{kept}"
+        raw = f"; without calibrated: {self.raw_only}" if self.raw_only else ""
+        return f"{self.path}: {len(self.shots)} shots, {what}{lost}{kept}{raw}"
 
 
 def recover(path, keep_damaged=True):
@@ -96,15 +99,20 @@ def _with_journal(path, keep_damaged):
         raise RecoveryError(
             f"{path} is missing: put it back beside its journal {journal_path(path).name}"
         )
+    sets = read_sets(journal_path(path))
     good, lost = _check_pixels(path, forms, records)
+    uncalibrated = _check_constants(path, sets)
     expected = {r["shot"] for r in good}
-    if not lost and header["layout"] == "hdf5" and ask(path, journal_path(path)) == expected:
+    intact = not lost and not uncalibrated and header["layout"] == "hdf5"
+    if intact and ask(path, journal_path(path)) == expected:
         return Recovery(path, shots=sorted(expected))
-    kept = _rebuild(path, header, forms, good)
-    if not keep_damaged and not lost and kept:
+    sets = {number: record for number, record in sets.items() if number not in uncalibrated}
+    kept = _rebuild(path, header, forms, good, sets)
+    if not keep_damaged and not lost and not uncalibrated and kept:
         kept.unlink()
         kept = None
-    return Recovery(path, sorted(expected), sorted(lost), True, kept)
+    raw_only = sorted(r["shot"] for r in good if r.get("set") in uncalibrated)
+    return Recovery(path, sorted(expected), sorted(lost), True, kept, raw_only)
 
 
 def _restart(path):
@@ -126,12 +134,24 @@ def _check_pixels(path, forms, records):
     return good, lost
 
 
-def _rebuild(path, header, forms, records):
+def _check_constants(path, sets):
+    """Numbers of the calibration sets whose constants are damaged."""
+    with PixelSource(path) as source:
+        return {
+            number
+            for number, record in sets.items()
+            for places in record["constants"].values()
+            for place in places.values()
+            if not source.intact({"at": [place["at"]]}, place)
+        }
+
+
+def _rebuild(path, header, forms, records, sets):
     """Write the shots into a new file, have it read, and put it in place of the old."""
     from .rebuild import rebuild
 
     new = path.with_name(path.name + ".recovering")
-    rebuild(new, path, header, forms, records)
+    rebuild(new, path, header, forms, records, sets)
     if ask(new) != {r["shot"] for r in records}:
         raise RecoveryError(f"the rebuilt file {new} cannot be read back")
     kept = _keep(path) if path.exists() else None

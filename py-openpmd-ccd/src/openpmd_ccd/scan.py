@@ -4,10 +4,10 @@ from pathlib import Path
 
 import numpy as np
 
-from .errors import ImageError, MissingPackageError, ShotNumberError
+from .errors import ShotNumberError
 from .journal import journal_path
+from .stacks import STANDARD, Stacks, calibrated_pixels
 
-_STANDARD = {"time", "dt", "timeUnitSI", "closed", "snapshot"}
 _SETTINGS = {
     "ccdResolution": "resolution",
     "ccdROI": "roi",
@@ -90,7 +90,7 @@ class Shot:
         self.number = number
         values = reader.iteration_attributes(number)
         self.time = float(values["time"])
-        self.metadata = {k: v for k, v in values.items() if k not in _STANDARD}
+        self.metadata = {k: v for k, v in values.items() if k not in STANDARD}
         mesh = reader.mesh_attributes(number)
         self.settings = {name: _tuple(mesh[key]) for key, name in _SETTINGS.items() if key in mesh}
         self.axes = tuple(mesh["axisLabels"])
@@ -122,8 +122,24 @@ class Shot:
         planes = [self._reader.pixels(self.number, c) for c in self.components or [""]]
         return np.stack(planes, axis=-1) if self.components else planes[0]
 
+    @property
+    def raw(self):
+        """The same as `pixels`."""
+        return self.pixels
 
-class Scan:
+    @property
+    def unit(self):
+        """Unit of `calibrated`; None where there is no calibrated mesh."""
+        values = self._reader.calibrated_attributes(self.number)
+        return None if values is None else values.get("ccdUnit", "")
+
+    @property
+    def calibrated(self):
+        """Like `pixels`, in `unit` and as float32; `CalibrationError` where there is none."""
+        return calibrated_pixels(self._reader, self)
+
+
+class Scan(Stacks):
     """A scan that was opened by `open_scan`; also a context manager."""
 
     def __init__(self, path, reader):
@@ -157,39 +173,6 @@ class Scan:
             raise ShotNumberError(f"{self.path} has no shot {number}")
         return Shot(self._reader, int(number))
 
-    def stack(self, numbers=None, dask=False):
-        """All shots, or those in `numbers`, as one array [shot, ...].
-
-        With ``dask=True`` a dask array of one chunk per shot, read when computed. The shots
-        must have one shape and type, otherwise `ImageError`.
-        """
-        shots = [self.shot(n) for n in (self.numbers if numbers is None else numbers)]
-        forms = {(s.shape, s.dtype) for s in shots}
-        if len(forms) != 1:
-            raise ImageError(f"{self.path}: shots of {len(forms)} shapes or types are no stack")
-        if dask:
-            return _dask_stack(shots)
-        ((shape, dtype),) = forms
-        stack = np.empty((len(shots), *shape), dtype)
-        for index, shot in enumerate(shots):
-            stack[index] = shot.pixels
-        return stack
-
-    @property
-    def table(self):
-        """Per-shot metadata: dict of arrays, "number" and "time" first; ready for pandas.
-
-        Where a shot has no value: NaN for numbers, "" for text.
-        """
-        rows = [
-            {"number": n} | {"time": float(v["time"])} | _metadata(v)
-            for n in self.numbers
-            for v in [self._reader.iteration_attributes(n)]
-        ]
-        names = dict.fromkeys(["number", "time"])
-        names.update(dict.fromkeys(k for row in rows for k in row))
-        return {name: _column([row.get(name) for row in rows]) for name in names}
-
     def refresh(self):
         """Look for shots that came since; only scans opened with ``live=True`` change."""
         self._reader.refresh()
@@ -200,27 +183,6 @@ class Scan:
         self._reader.close()
 
 
-def _metadata(values):
-    return {k: v for k, v in values.items() if k not in _STANDARD}
-
-
-def _column(values):
-    if any(isinstance(v, str) for v in values):
-        return np.array(["" if v is None else str(v) for v in values])
-    return np.array([np.nan if v is None else v for v in values])
-
-
 def _tuple(value):
     value = np.asarray(value).tolist()
     return tuple(value) if isinstance(value, list) else value
-
-
-def _dask_stack(shots):
-    try:
-        import dask
-        import dask.array as da
-    except ImportError:
-        raise MissingPackageError("dask=True needs dask: pip install 'openpmd-ccd[dask]'") from None
-    read = dask.delayed(lambda shot: shot.pixels, pure=False)
-    parts = [da.from_delayed(read(s), s.shape, s.dtype) for s in shots]
-    return da.stack(parts)

@@ -15,8 +15,9 @@ import h5py
 import numpy as np
 
 from . import attributes, compression
+from .calibrated import CalibratedMeshes
 from .checksum import checksum
-from .errors import ImageError
+from .errors import CalibrationError, ImageError
 from .hdf5 import ScanFile
 from .shot import SCALAR
 from .template import chunk_shape, write_attributes
@@ -45,7 +46,7 @@ class SwmrWriter(Hdf5Writer):
             os.fsync(self._scan.file.id.get_vfd_handle())
         places = [self._locate(index, name, plane) for name, plane in shot.planes.items()]
         self._record(shot, form, places)
-        self._shots.append((shot.number, shot.time, form, shot.metadata))
+        self._shots.append((shot.number, shot.time, form, shot.metadata, shot.calibration))
 
     def _locate(self, index, component, plane):
         dataset = self._scan.stacks[component].id
@@ -58,6 +59,14 @@ class SwmrWriter(Hdf5Writer):
             stored.append([offset, info.byte_offset, info.size, info.filter_mask])
             stored[-1].append(checksum(data, self._fsync))
         return [None, *stored]
+
+    def check_new_calibration(self):
+        """In this mode HDF5 can store no new constants."""
+        if self._scan.started:
+            raise CalibrationError(
+                "with swmr=True all shots have the calibration of the first: close this scan, "
+                "or add the calibrated mesh later with 'openpmd-ccd calibrate'"
+            )
 
     def close(self):
         """Add the iterations, unless a write failed, and close."""
@@ -79,10 +88,18 @@ class SwmrFile:
         self.file.create_group("data")
         self.file.flush()
         self.stacks = {}
+        self.calibrated = CalibratedMeshes(self.file)
         self._form = None
         self._storage = storage
 
-    def _start(self, form):
+    @property
+    def started(self):
+        """Whether there is a shot, so that the file can have no new objects."""
+        return self._form is not None
+
+    def _start(self, form, calibration):
+        if calibration is not None:
+            self.calibrated.store(calibration, form)
         live = self.file.create_group(LIVE)
         for component in form.components:
             chunk = (1, *chunk_shape(form.shape, np.dtype(form.dtype).itemsize))
@@ -104,7 +121,7 @@ class SwmrFile:
     def append(self, index, shot, form):
         """Write one shot behind the others and let readers see it."""
         if self._form is None:
-            self._start(form)
+            self._start(form, shot.calibration)
         same = ("components", "shape", "dtype")
         if any(getattr(form, k) != getattr(self._form, k) for k in same):
             raise ImageError(
@@ -131,10 +148,11 @@ class ScanEnd(ScanFile):
         del self.file["data"]
         self.data = self.file.create_group("data").id
         self.templates = _NoTemplates()
+        self.calibrated = CalibratedMeshes(self.file)
 
     def add_iterations(self, shots):
         """One iteration per (number, time, form, metadata), in the order of the stacks."""
-        for index, (number, time, form, metadata) in enumerate(shots):
+        for index, (number, time, form, metadata, calibration) in enumerate(shots):
             group = self.file["data"].create_group(str(number))
             write_attributes(group.id, attributes.iteration(time) | attributes.metadata(metadata))
             meshes = group.create_group(attributes.MESHES)
@@ -143,6 +161,9 @@ class ScanEnd(ScanFile):
                 dataset = meshes.create_virtual_dataset(path, self._layout(index, component, form))
                 write_attributes(dataset.id, attributes.component(form))
             write_attributes(meshes[attributes.RECORD].id, attributes.mesh(form))
+            if calibration is not None:
+                self.calibrated.adopt(calibration, 1)
+                self.calibrated.add(number, form, calibration)
 
     def _layout(self, index, component, form):
         stack = self.file[LIVE][stack_name(component)]

@@ -13,8 +13,8 @@ Codes (LabVIEW's range for users):
   5006 file exists              5007 folder is missing    5008 disk full
   5009 another writer has it    5010 writing failed       5011 file was moved or deleted
   5012 no permission            5013 queue full           5014 a Python package is missing
-  5015 scan is closed           5016 cannot recover       5098 interrupted
-  5099 unexpected error
+  5015 scan is closed           5016 cannot recover       5017 bad dark, flat or calibration
+  5098 interrupted              5099 unexpected error
 """
 
 # Settings ############################################################################
@@ -150,6 +150,7 @@ def _file_name(ccd_name, scan_number):
 def open_write(
     directory_path, ccd_name, scan_number=None, ccd_model=None, ccd_serial=None,
     ccd_operator=None, ccd_resolution=None, ccd_roi=None, ccd_exposure_time=None,
+    ccd_dark_path=None, ccd_flat_path=None,
 ):  # fmt: skip
     """Open a new scan file for one camera.
 
@@ -158,6 +159,8 @@ def open_write(
     or -1: <camera>_ccd.h5. ccd_model, ccd_serial, ccd_operator: String, the operator as
     "First Last <e-mail>". ccd_resolution: array of x and y in metres per pixel, or one
     number. ccd_roi: array of x, y, width, height in pixels. ccd_exposure_time: seconds.
+    ccd_dark_path, ccd_flat_path: image or HDF5 files; with one of them each image is stored
+    raw, and beside it calibrated, (raw - dark) / flat, which is computed when it is read.
     An existing file is an error unless config_allow_overwrite is True.
     """
     from openpmd_ccd import CCD
@@ -174,7 +177,7 @@ def open_write(
         config_allow_overwrite, config_create_directory,
         name, _text(ccd_model), _text(ccd_serial), _text(ccd_operator),
         _given(ccd_resolution), _given(ccd_roi), _given(ccd_exposure_time),
-        blocking=False,
+        blocking=False, dark=_text(ccd_dark_path), flat=_text(ccd_flat_path),
     )  # fmt: skip
     _scans[name] = scan
     return scan.path
@@ -208,6 +211,20 @@ def recalibrate(ccd_name, resolution=None, roi=None, exposure_time=None):
     scan = _scan(ccd_name)
     scan.recalibrate(_given(resolution), _given(roi), _given(exposure_time))
     return scan.path
+
+
+@_returns_cluster
+def calibrate_from_shots(ccd_name, first, last):
+    """Make the dark from the images numbered first to last (I32), taken with the light off.
+
+    Images that come after have it subtracted in their calibrated mesh; those before keep
+    what they had. source says how many images were averaged and how many pixels are bad.
+    """
+    from openpmd_ccd.checks import shot_number
+
+    scan = _scan(ccd_name)
+    count, bad = scan.calibrate_from_shots(shot_number(first), shot_number(last))
+    return f"{scan.path}: dark of {count} images, {bad} bad pixels"
 
 
 @_returns_cluster

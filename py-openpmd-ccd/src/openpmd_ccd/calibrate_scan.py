@@ -5,12 +5,15 @@ from pathlib import Path
 import h5py
 
 from . import attributes, calibration
-from .calibrated import MESH, CalibratedMeshes
+from .calibrated import MESH, SETS, CalibratedMeshes
 from .dark import average, masked
 from .errors import CalibrationError, RecoveryError
 from .journal import Journal, journal_path
 from .read_h5 import in_order, plain
 from .shot import SCALAR, Form, Settings, Shot
+
+#: group of h5calib's datasets
+HOME = "h5calib"
 
 
 def calibrate_scan(path, overwrite=False, **given):
@@ -32,11 +35,17 @@ def calibrate_scan(path, overwrite=False, **given):
     if not path.is_file():
         raise FileNotFoundError(f"{path}: no such HDF5 scan")
     if journal_path(path).exists():
-        raise RecoveryError(f"{path} is being written or was left unfinished: 'openpmd-ccd recover'")
+        raise RecoveryError(
+            f"{path} is being written, or was left unfinished: 'openpmd-ccd recover {path}'"
+        )
     journal = Journal(path)  # keeps writers away
     try:
         with h5py.File(path, "r+", libver=_libver(path)) as file:
-            return _calibrate(file, cal, overwrite)
+            count = _calibrate(file, cal, overwrite)
+            unused = HOME in file if overwrite else False
+        if unused:
+            calibration.h5calib().clean(path)
+        return count
     finally:
         journal.remove()
 
@@ -50,7 +59,9 @@ def _libver(path):
 def _calibrate(file, cal, overwrite):
     meshes_path = plain(file.attrs.get("meshesPath", attributes.MESHES)).strip("/")
     if meshes_path != attributes.MESHES:
-        raise CalibrationError(f"{file.filename} is no scan of this package: its meshes are not in shots/")
+        raise CalibrationError(
+            f"{file.filename} is no scan of this package: its meshes are in {meshes_path}"
+        )
     numbers = sorted(file["data"], key=int)
     forms = {n: _form(file[f"data/{n}/{attributes.MESHES}"]) for n in numbers}
     for number in numbers:
@@ -63,8 +74,8 @@ def _calibrate(file, cal, overwrite):
         if MESH in group:
             del group[MESH]
         meshes.add(number, forms[number], cal)
-    if overwrite and cal.algorithm:
-        calibration.h5calib().clean(file)
+    for old in set(file[SETS]) - {str(meshes.number(cal))}:
+        del file[SETS][old]
     return len(numbers)
 
 
@@ -89,7 +100,8 @@ class _Plane:
 
 
 def _shot(number, form):
-    return Shot(int(number), 0.0, dict.fromkeys(form.components, _Plane(form.shape)), form.axes, form.settings)
+    planes = dict.fromkeys(form.components, _Plane(form.shape))
+    return Shot(int(number), 0.0, planes, form.axes, form.settings)
 
 
 def from_scan(path, count, what):

@@ -270,6 +270,21 @@ class CCD:
                 bit_depth=bit_depth, saturation_value=saturation_value,
             )  # fmt: skip
 
+    def calibrate_from_shots(self, first, last):
+        """Make the dark from the shots `first` to `last` of this scan, for those to come.
+
+        The sigma-clipped mean of each pixel, NaN for bad pixels; the flat, gain and unit stay.
+        Returns the number of shots and of bad pixels.
+        """
+        with self._lock:
+            self.flush()
+            self._writer.check_new_calibration()
+            from .dark import average_written, masked
+
+            dark, bad, count = average_written(self._writer, first, last)
+            self._calibrate_with(dark=masked(dark, bad))
+            return count, int(bad.sum())
+
     def flush(self):
         """Return when all shots added so far are safe from a kill of the process."""
         with self._lock:

@@ -4,7 +4,7 @@ import h5py
 import numpy as np
 
 from .constants import BAD_PIXELS
-from .errors import CalibrationError
+from .errors import CalibrationError, ShotNumberError
 from .template import write_attributes
 
 #: bytes of all shots that are held in memory at once
@@ -75,6 +75,18 @@ def write_dark(path, scan, numbers=None, overwrite=False):
         source = {"scan": np.bytes_(str(scan.path).encode()), "shots": np.array(used, "u8")}
         write_attributes(file["dark"].id, source)
     return int(bad.sum())
+
+
+def average_written(writer, first, last):
+    """(dark, bad, number of shots) of shots in a file that is being written."""
+    from .read_h5 import H5Reader
+    from .scan import Scan
+
+    numbers = sorted(n for n in writer.safe if first <= n <= last)
+    if not numbers:
+        raise ShotNumberError(f"{writer.path} has no shots {first} to {last} to make a dark from")
+    dark, _, bad = average(Scan(writer.path, H5Reader(writer.path, writer.file)), numbers)
+    return dark, bad, len(numbers)
 
 
 def masked(dark, bad):

@@ -25,8 +25,9 @@ def plain_attributes(obj):
 class H5Reader:
     """Reads any groupBased openPMD file that has the record `raw`."""
 
-    def __init__(self, path):
-        self.file = h5py.File(path, "r")
+    def __init__(self, path, file=None):
+        """`file`: an open h5py.File of this path, which stays the caller's."""
+        self.file = h5py.File(path, "r") if file is None else file
         try:
             meshes = plain(self.file.attrs.get("meshesPath", attributes.MESHES)).strip("/")
             self._record = f"{meshes}/{attributes.RECORD}"

@@ -103,6 +103,11 @@ class Hdf5Writer:
             stored.append([list(offset), address, size, mask, checksum(data, self._fsync)])
         return [None, *stored]
 
+    @property
+    def file(self):
+        """The open h5py.File."""
+        return self._scan.file
+
     def check_new_calibration(self):
         """New constants can be stored at any time."""
 

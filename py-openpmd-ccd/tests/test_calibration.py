@@ -77,7 +77,12 @@ def test_recalibrate_begins_a_new_set(scan_path, rng, dark, flat, options):
         scan.recalibrate(calibration=False)
         scan.add(5, raw[5])
     with open_scan(scan_path) as scan:
-        for number, (d, f) in {1: (dark, 1), 2: (dark, flat), 3: (dark, flat), 4: (dark + 5, flat)}.items():
+        for number, (d, f) in {
+            1: (dark, 1),
+            2: (dark, flat),
+            3: (dark, flat),
+            4: (dark + 5, flat),
+        }.items():
             same(scan.shot(number).calibrated, rule(raw[number], d, f))
         for number in (0, 5):
             with pytest.raises(CalibrationError, match=f"shot {number} has no calibrated mesh"):
@@ -158,7 +163,10 @@ def test_an_algorithm_of_h5calib(scan_path, rng, dark):
         scan.add(0, raw[0])
     with open_scan(scan_path) as scan:
         same(scan.calibrated, rule(raw, dark, 1))
-        assert h5calib.describe(scan._reader.file["data/0/shots/calibrated"])["algorithm"] == "pedestal"
+        assert (
+            h5calib.describe(scan._reader.file["data/0/shots/calibrated"])["algorithm"]
+            == "pedestal"
+        )
 
 
 DIE = """
@@ -381,7 +389,9 @@ def test_a_dark_of_another_shape(scan_path, rng, dark):
     raw = images(rng, 2)
     with CCD(scan_path, dark=dark) as scan:
         scan.add(0, raw[0])
-        with pytest.raises(CalibrationError, match=r"dark of shape \(30, 40\) does not fit an image of 20"):
+        with pytest.raises(
+            CalibrationError, match=r"dark of shape \(30, 40\) does not fit an image of 20"
+        ):
             scan.add(1, raw[1][:20])
         scan.recalibrate(dark=dark[:20])
         scan.add(1, raw[1][:20])

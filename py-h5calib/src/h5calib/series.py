@@ -30,6 +30,7 @@ from ._write import (
     write_text,
 )
 from .calibration import Calibration, Constant, class_of
+from .chunks import MAX_BYTES
 
 Prepared = tuple[bytes, Any, Any, np.ndarray]
 
@@ -95,23 +96,31 @@ class Series:
         self._plans: dict[Any, Plan] = {}
 
     def create(
-        self, group: h5py.Group, name: str, raw: h5py.Dataset, attributes: Sequence[Prepared] = ()
+        self,
+        group: h5py.Group,
+        name: str,
+        raw: h5py.Dataset | str,
+        attributes: Sequence[Prepared] = (),
+        like: Any = None,
     ) -> None:
         """Create one dataset in `group`; `attributes` are made by `prepare`.
 
+        Raw data are a dataset of the file, or its absolute path. With `like`, anything hashable,
+        all raw data of the same `like` have one shape, dtype and chunks, and are looked at once.
         The file is left as it was, but for unused space, if this raises an error.
         """
-        plan = self._plan(group, name, raw)
+        plan = self._plans.get(like) or self._plan(group, name, raw, like)
+        path = raw if isinstance(raw, str) else raw.name
         key = uuid.uuid4()
         home = h5g.create(self._homes, key.hex.encode())
         try:
-            home.links.create_soft(b"raw", h5py.h5i.get_name(raw.id))
+            home.links.create_soft(b"raw", path.encode())
             home.links.create_hard(b"constants", self._constants.id, b".")
             dataset = self._dataset(plan, key)
             h5py.h5o.link(dataset.id, home, b"dataset")
-            _plugin.write_stubs(dataset, key.bytes)
             for prepared in attributes:
                 write_prepared(dataset.id, prepared)
+            _plugin.write_stubs(dataset, key.bytes)
             h5py.h5o.link(dataset.id, group.id, name.encode())
         except BaseException:
             self._homes.unlink(key.hex.encode())
@@ -127,16 +136,26 @@ class Series:
             dtype=plan.dtype,
         )
 
-    def _plan(self, group: h5py.Group, name: str, raw: h5py.Dataset) -> Plan:
+    def _plan(self, group: h5py.Group, name: str, raw: h5py.Dataset | str, like: Any) -> Plan:
         """The checked plan of datasets like this one."""
-        form = raw.shape, raw.dtype, raw.chunks
+        raw = self._constants.file[raw] if isinstance(raw, str) else raw
+        form = (raw.shape, raw.dtype, raw.chunks) if like is None else like
         if form not in self._plans:
-            given = (group, name, raw, self._calibration, None, None, None, None, False, None)
+            chunks = self._chunks(raw)
+            given = (group, name, raw, self._calibration, None, None, chunks, None, False, None)
             with ExitStack() as files:
                 plan = make_plan(*given, files=files)
             self._describe(plan)
             self._plans[form] = plan
         return self._plans[form]
+
+    def _chunks(self, raw: h5py.Dataset) -> tuple[int, ...] | None:
+        """Few chunks, as each costs time when it is created: rows of up to 4 MB; None: as usual."""
+        rows = max(1, MAX_BYTES // (4 * raw.shape[-1])) if raw.ndim == 2 else 0
+        if self._calibration.whole_frame or not 0 < rows < raw.shape[0]:
+            return None
+        pieces = -(-raw.shape[0] // rows)
+        return -(-raw.shape[0] // pieces), raw.shape[1]
 
     def _describe(self, plan: Plan) -> None:
         """The attributes for people, once for all datasets, on the constants' group."""

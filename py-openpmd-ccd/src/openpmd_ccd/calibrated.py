@@ -73,25 +73,25 @@ class CalibratedMeshes:
         self.store(cal, form)
         path = f"data/{name}/{attributes.MESHES}".encode()
         meshes = h5py.Group(h5g.open(self._file.id, path))
-        raw = meshes[attributes.RECORD]
+        raw = f"/data/{name}/{attributes.MESHES}/{attributes.RECORD}"
         mesh, component = self._attributes(cal, form)
         try:
             if form.components == (SCALAR,):
-                self._add_one(meshes, MESH, raw, cal, SCALAR, mesh + component)
+                self._add_one(meshes, MESH, raw, cal, SCALAR, mesh + component, form)
                 return
             group = make_group(meshes, MESH)
             _write(group.id, mesh)
             for part in form.components:
-                self._add_one(group, part, raw[part], cal, part, component)
+                self._add_one(group, part, f"{raw}/{part}", cal, part, component, form)
         except (ValueError, TypeError) as error:
             raise CalibrationError(f"shot {name} cannot be calibrated: {error}") from error
 
-    def _add_one(self, parent, name, raw, cal, component, values):
+    def _add_one(self, parent, name, raw, cal, component, values, form):
         if cal.algorithm:
             series = self._stored[cal][1]
-            series[group_of(component, series)].create(parent, name, raw, values)
+            series[group_of(component, series)].create(parent, name, raw, values, form)
         else:
-            _write(_virtual(parent, name, raw), values)
+            _write(_virtual(parent, name, raw, form), values)
 
     def _attributes(self, cal, form):
         """Attributes of the mesh and of each component, made once for each form."""
@@ -169,13 +169,13 @@ def make_group(parent, name):
     return h5py.Group(h5g.create(parent.id, name.encode(), gcpl=gcpl))
 
 
-def _virtual(parent, name, raw):
-    """A virtual dataset of all of `raw`."""
-    space = h5s.create_simple(raw.shape)
+def _virtual(parent, name, raw, form):
+    """A virtual dataset of all of the dataset at the path `raw`."""
+    space = h5s.create_simple(form.shape)
     dcpl = h5p.create(h5p.DATASET_CREATE)
     dcpl.set_attr_phase_change(*COMPACT)
-    dcpl.set_virtual(space, b".", raw.name.encode(), space)
-    kind = h5t.py_create(raw.dtype, logical=True)
+    dcpl.set_virtual(space, b".", raw.encode(), space)
+    kind = h5t.py_create(np.dtype(form.dtype), logical=True)
     return h5d.create(parent.id, name.encode(), kind, space, dcpl)
 
 

@@ -54,6 +54,15 @@ def write_plan(group: h5py.Group, plan: Plan) -> None:
         remove_home_of(replaced)
 
 
+def unfiltered(chunks: tuple[int, ...]) -> h5py.h5p.PropDCID:
+    """Creation properties of a calibrated dataset, but for the filter."""
+    properties = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+    properties.set_chunk(chunks)
+    properties.set_attr_phase_change(64, 32)  # attributes of callers, too, stay in the header
+    properties.set_fill_time(h5py.h5d.FILL_TIME_NEVER)
+    return properties
+
+
 def create_filtered(
     file: h5py.File,
     descriptor: Descriptor,
@@ -63,10 +72,7 @@ def create_filtered(
     dtype: np.dtype,
 ) -> h5py.Dataset:
     """A dataset without a name and without chunks, whose only filter is ours."""
-    properties = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
-    properties.set_chunk(chunks)
-    properties.set_attr_phase_change(64, 32)  # attributes of callers, too, stay in the header
-    properties.set_fill_time(h5py.h5d.FILL_TIME_NEVER)
+    properties = unfiltered(chunks)
     properties.set_filter(FILTER_ID, h5py.h5z.FLAG_MANDATORY, descriptor.encode(create=True))
     # HDF5 has no chunks longer than a fixed axis: an empty axis is one that could grow
     limits = tuple(length or h5py.h5s.UNLIMITED for length in shape)

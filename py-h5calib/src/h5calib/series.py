@@ -15,17 +15,17 @@ from typing import Any
 
 import h5py
 import numpy as np
-from h5py import h5a, h5g, h5s, h5t
+from h5py import h5a, h5d, h5g, h5s, h5t
 
 from . import _plugin
-from ._format import Descriptor
+from ._format import FILTER_ID, Descriptor, encode_stub
 from ._layout import HOME, PREFIX
 from ._plan import Plan, make_plan, open_constants
 from ._write import (
     algorithm_parameters,
     attribute_texts,
-    create_filtered,
     ensure_file_uuid,
+    unfiltered,
     write_constants,
     write_text,
 )
@@ -55,6 +55,22 @@ def store_constants(group: h5py.Group, calibration: Calibration, frame: tuple[in
     """Store the constants, for frames of that shape (y, x), in an empty group."""
     with ExitStack() as files:
         write_constants(group, open_constants(group, calibration, *frame, files))
+
+
+class _Mould:
+    """What is the same for all calibrated datasets of one shape and dtype."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.algorithm = plan.calibration.algorithm.id
+        self.parameters = algorithm_parameters(plan)
+        self.properties = unfiltered(plan.chunks)
+        self.space = h5s.create_simple(plan.shape)
+        self.type = h5t.py_create(plan.dtype, logical=True)
+        grid = [-(-n // c) for n, c in zip(plan.shape, plan.chunks, strict=True)]
+        self.offsets = [
+            tuple(i * c for i, c in zip(place, plan.chunks, strict=True))
+            for place in np.ndindex(*grid)
+        ]
 
 
 class Series:
@@ -93,7 +109,7 @@ class Series:
             self._file_uuid = ensure_file_uuid(constants.file, undo)
             undo.pop_all()
         self._homes = constants.file.require_group(HOME).id
-        self._plans: dict[Any, Plan] = {}
+        self._moulds: dict[Any, _Mould] = {}
 
     def create(
         self,
@@ -109,45 +125,46 @@ class Series:
         all raw data of the same `like` have one shape, dtype and chunks, and are looked at once.
         The file is left as it was, but for unused space, if this raises an error.
         """
-        plan = self._plans.get(like) or self._plan(group, name, raw, like)
+        mould = self._moulds.get(like) or self._mould(group, name, raw, like)
         path = raw if isinstance(raw, str) else raw.name
         key = uuid.uuid4()
         home = h5g.create(self._homes, key.hex.encode())
         try:
             home.links.create_soft(b"raw", path.encode())
             home.links.create_hard(b"constants", self._constants.id, b".")
-            dataset = self._dataset(plan, key)
-            h5py.h5o.link(dataset.id, home, b"dataset")
+            dataset = self._dataset(mould, key.bytes)
             for prepared in attributes:
-                write_prepared(dataset.id, prepared)
-            _plugin.write_stubs(dataset, key.bytes)
-            h5py.h5o.link(dataset.id, group.id, name.encode())
+                write_prepared(dataset, prepared)
+            h5py.h5o.link(dataset, home, b"dataset")
+            h5py.h5o.link(dataset, group.id, name.encode())
         except BaseException:
             self._homes.unlink(key.hex.encode())
             raise
 
-    def _dataset(self, plan: Plan, key: uuid.UUID) -> h5py.Dataset:
-        number, parameters = plan.calibration.algorithm.id, algorithm_parameters(plan)
-        return create_filtered(
-            self._constants.file,
-            Descriptor(number, self._file_uuid, key.bytes, parameters),
-            shape=plan.shape,
-            chunks=plan.chunks,
-            dtype=plan.dtype,
-        )
+    def _dataset(self, mould: _Mould, key: bytes) -> Any:
+        """A dataset without a name, with its stubs; an HDF5 identifier."""
+        words = Descriptor(mould.algorithm, self._file_uuid, key, mould.parameters)
+        properties = mould.properties.copy()
+        properties.set_filter(FILTER_ID, h5py.h5z.FLAG_MANDATORY, words.encode(create=True))
+        dataset = h5d.create(self._constants.file.id, None, mould.type, mould.space, properties)
+        for number, offset in enumerate(mould.offsets):
+            dataset.write_direct_chunk(offset, encode_stub(key, number), 0)
+        return dataset
 
-    def _plan(self, group: h5py.Group, name: str, raw: h5py.Dataset | str, like: Any) -> Plan:
-        """The checked plan of datasets like this one."""
+    def _mould(
+        self, group: h5py.Group, name: str, raw: h5py.Dataset | str, like: Any
+    ) -> _Mould:
+        """What is the same for all datasets like this one."""
         raw = self._constants.file[raw] if isinstance(raw, str) else raw
         form = (raw.shape, raw.dtype, raw.chunks) if like is None else like
-        if form not in self._plans:
+        if form not in self._moulds:
             chunks = self._chunks(raw)
             given = (group, name, raw, self._calibration, None, None, chunks, None, False, None)
             with ExitStack() as files:
                 plan = make_plan(*given, files=files)
             self._describe(plan)
-            self._plans[form] = plan
-        return self._plans[form]
+            self._moulds[form] = _Mould(plan)
+        return self._moulds[form]
 
     def _chunks(self, raw: h5py.Dataset) -> tuple[int, ...] | None:
         """Few chunks, as each costs time when it is created: rows of up to 4 MB; None: as usual."""

@@ -71,27 +71,25 @@ class CalibratedMeshes:
     def add(self, name, form, cal):
         """Put the calibrated mesh into the iteration `name`."""
         self.store(cal, form)
-        path = f"data/{name}/{attributes.MESHES}".encode()
-        meshes = h5py.Group(h5g.open(self._file.id, path))
-        raw = f"/data/{name}/{attributes.MESHES}/{attributes.RECORD}"
+        meshes = f"/data/{name}/{attributes.MESHES}"
+        raw, place = f"{meshes}/{attributes.RECORD}", f"{meshes}/{MESH}"
         mesh, component = self._attributes(cal, form)
         try:
             if form.components == (SCALAR,):
-                self._add_one(meshes, MESH, raw, cal, SCALAR, mesh + component, form)
+                self._add_one(place, raw, cal, SCALAR, mesh + component, form)
                 return
-            group = make_group(meshes, MESH)
-            _write(group.id, mesh)
+            _write(make_group(self._file, place).id, mesh)
             for part in form.components:
-                self._add_one(group, part, f"{raw}/{part}", cal, part, component, form)
+                self._add_one(f"{place}/{part}", f"{raw}/{part}", cal, part, component, form)
         except (ValueError, TypeError) as error:
             raise CalibrationError(f"shot {name} cannot be calibrated: {error}") from error
 
-    def _add_one(self, parent, name, raw, cal, component, values, form):
+    def _add_one(self, place, raw, cal, component, values, form):
         if cal.algorithm:
             series = self._stored[cal][1]
-            series[group_of(component, series)].create(parent, name, raw, values, form)
+            series[group_of(component, series)].create(self._file, place, raw, values, form)
         else:
-            _write(_virtual(parent, name, raw, form), values)
+            _write(_virtual(self._file, place, raw, form), values)
 
     def _attributes(self, cal, form):
         """Attributes of the mesh and of each component, made once for each form."""

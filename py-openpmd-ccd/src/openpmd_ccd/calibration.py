@@ -51,6 +51,7 @@ class CalibrationSet:
     axes: dict = field(default_factory=dict)
     origin: dict = field(default_factory=dict)
     groups: dict | None = None
+    _fits: tuple | None = None
 
     @property
     def factor(self):
@@ -60,6 +61,8 @@ class CalibrationSet:
     def check(self, shot):
         """An error if the constants do not fit an image."""
         shape, colours = shot.first.shape[-2:], len(shot.planes)
+        if self._fits == (shape, colours):
+            return
         for name, value in self.constants.items():
             if self.axes or np.ndim(value) == 0:
                 continue
@@ -70,6 +73,7 @@ class CalibrationSet:
                     f"an image of {shape[0]} x {shape[1]} pixels and {colours} colour(s); give one "
                     "that fits, or recalibrate(calibration=False)"
                 )
+        self._fits = shape, colours
 
     def by_group(self, components):
         """{name of a group of constants: h5calib's calibration}; colours may share theirs."""

@@ -45,8 +45,10 @@ def test_threads_in_two_libraries(view):
 
     with h5py.File(view.path) as f, tables.open_file(str(view.path)) as t:
         node = t.root.calibrated
-        threads = [threading.Thread(target=through, args=(read,))
-                   for read in (lambda i: f["calibrated"][i], lambda i: node[i])]
+        threads = [
+            threading.Thread(target=through, args=(read,))
+            for read in (lambda i: f["calibrated"][i], lambda i: node[i])
+        ]
         for thread in threads:
             thread.start()
         for thread in threads:

@@ -4,13 +4,12 @@ import subprocess
 import sys
 import textwrap
 
+import h5calib
 import h5py
 import numpy as np
 import pytest
 import tables
 from support import make_single, make_view, same
-
-import h5calib
 
 LIBVERS = pytest.mark.parametrize("libver", ["earliest", "v110", "latest"])
 
@@ -71,7 +70,9 @@ def test_virtual_raw_whose_source_is_being_written(tmp_path, detector):
     layout[...] = h5py.VirtualSource("source.h5", "frames", shape=detector.shape)
     with h5py.File(tmp_path / "raw.h5", "w") as f:
         f.create_virtual_dataset("raw", layout)
-        h5calib.create_calibrated_dataset(f, "calibrated", raw="raw", calibration=detector.calibration)
+        h5calib.create_calibrated_dataset(
+            f, "calibrated", raw="raw", calibration=detector.calibration
+        )
     with h5py.File(tmp_path / "raw.h5") as f, h5py.File(tmp_path / "source.h5", "r+") as source:
         assert same(f["calibrated"][...], detector.values)
         for value in range(10):
@@ -117,7 +118,7 @@ def test_raw_file_changed_by_another_process(view):
 
 
 def test_raw_open_for_writing_in_another_library(view):
-    """What PyTables holds back cannot be known to the library of h5py: an error, not old numbers."""
+    """What PyTables holds back the library of h5py cannot know: an error, not old numbers."""
     with h5py.File(view.path) as f:
         assert same(f["calibrated"][0], view.values[0])
         with tables.open_file(str(view.raw_path), "a") as other:
@@ -148,7 +149,9 @@ def test_swmr_reader(tmp_path, detector):
     path = make_single(tmp_path / "one.h5", detector, libver="latest", chunks=(1, 16, 24))
     with subprocess.Popen(
         [sys.executable, "-c", WRITER, str(path)],
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
     ) as writer:
         assert writer.stdout.readline() == "ready\n"
         with h5py.File(path, swmr=True) as f:
@@ -172,7 +175,9 @@ def test_external_raw_written_with_swmr(tmp_path, detector):
         )
     with subprocess.Popen(
         [sys.executable, "-c", WRITER, str(tmp_path / "one.h5")],
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
     ) as writer:
         assert writer.stdout.readline() == "ready\n"
         with h5py.File(tmp_path / "view.h5") as f:
@@ -201,5 +206,7 @@ def test_a_calibrated_dataset_cannot_be_made_by_hand(tmp_path, detector):
     with h5py.File(path) as f, h5py.File(tmp_path / "two.h5", "w") as g:
         plist = f["calibrated"].id.get_create_plist()
         space = h5py.h5s.create_simple(detector.shape)
-        with pytest.raises((OSError, ValueError, RuntimeError), match="cannot be written or created anew"):
+        with pytest.raises(
+            (OSError, ValueError, RuntimeError), match="cannot be written or created anew"
+        ):
             h5py.h5d.create(g.id, b"copy", h5py.h5t.NATIVE_FLOAT, space, plist)

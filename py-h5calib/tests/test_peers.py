@@ -66,7 +66,9 @@ def test_pyfai_gives_the_same_bits(camera, dtype):
     ours = h5calib.Ccd(bias=bias, flat=flat, flat_mean=1, pixel_mask=mask, masked_value=-7)
     ours = h5calib.calibrate(camera[0], ours, dtype=dtype)
     for frame, computed in zip(frames, ours, strict=True):
-        theirs = preproc(frame, dark=bias, flat=flat, mask=mask, dummy=-7.0, dtype=np.dtype(dtype).type)
+        theirs = preproc(
+            frame, dark=bias, flat=flat, mask=mask, dummy=-7.0, dtype=np.dtype(dtype).type
+        )
         assert np.array_equal(computed, theirs)
     dark_only = h5calib.Pedestal(bias, pixel_mask=mask, masked_value=-7)
     theirs = preproc(frames[0], dark=bias, mask=mask, dummy=-7.0, dtype=np.dtype(dtype).type)

@@ -10,8 +10,8 @@
 #define H5CALIB_MAX_RANK 8
 
 typedef struct h5calib_source {
-    view *view;    /* NULL: this source is not open */
-    bool held;     /* another view than its owner's, kept open by this source */
+    view *view; /* NULL: this source is not open */
+    bool held;  /* another view than its owner's, kept open by this source */
     hid_t dataset;
     hid_t memory_type; /* as stored, in native byte order */
     h5calib_dtype dtype;

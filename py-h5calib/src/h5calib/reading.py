@@ -207,7 +207,9 @@ def _read_box(dataset: h5py.Dataset, box: Box, out: np.ndarray, threads: int) ->
     function = _read_function()
     direct = out.flags.c_contiguous or _frames_apart(out)
     if function is None or not direct or len(plist.get_filter(0)[2]) == 0:
-        out[...] = dataset[tuple(slice(*bounds) for bounds in box)]  # a dataset of the first h5calib
+        out[...] = dataset[
+            tuple(slice(*bounds) for bounds in box)
+        ]  # a dataset of the first h5calib
         return
     rank = len(box)
     extent = ctypes.c_uint64 * rank
@@ -256,7 +258,7 @@ def _read_virtual(dataset: h5py.Dataset, box: Box, out: np.ndarray, threads: int
         out[...] = dataset[tuple(slice(*bounds) for bounds in box)]
 
 
-class _source:
+class _source:  # noqa: N801 (used like a function)
     """A source dataset of a virtual one, its file opened for as long as it is needed."""
 
     def __init__(self, dataset: h5py.Dataset, file_name: str, name: str) -> None:

@@ -50,7 +50,6 @@
     X(H5Pset_file_image_callbacks, herr_t, (hid_t, h5_image_callbacks *))                          \
     X(H5Pset_file_image, herr_t, (hid_t, void *, size_t))                                          \
     X(H5Pset_file_locking, herr_t, (hid_t, bool, bool))                                            \
-    X(H5Pset_fclose_degree, herr_t, (hid_t, H5F_close_degree_t))                                   \
     X(H5Pset_elink_fapl, herr_t, (hid_t, hid_t))                                                   \
     X(H5Pget_filter_by_id2, herr_t,                                                                \
       (hid_t, H5Z_filter_t, unsigned *, size_t *, unsigned *, size_t, char *, unsigned *))         \
@@ -63,6 +62,7 @@
     X(H5Pget_external_count, int, (hid_t))                                                         \
     X(H5Pget_virtual_count, herr_t, (hid_t, size_t *))                                             \
     X(H5Pget_virtual_filename, h5_ssize_t, (hid_t, size_t, char *, size_t))                        \
+    X(H5Pget_virtual_dsetname, h5_ssize_t, (hid_t, size_t, char *, size_t))                        \
     X(H5Aexists, htri_t, (hid_t, const char *))                                                    \
     X(H5Aopen, hid_t, (hid_t, const char *, hid_t))                                                \
     X(H5Aget_type, hid_t, (hid_t))                                                                 \

@@ -84,8 +84,10 @@ uint64_t h5calib_constants_fit(const calibrated *c, uint64_t frame, uint64_t n)
     uint64_t i = 0;
     for (; seen && i < n; i++) {
         const uint64_t raw = c->frames ? c->frames[frame + i] : frame + i;
-        const int64_t cell = raw < c->n_raw_frames ? c->cell_ids[raw] : -1;
-        if (cell < 0 || cell >= c->n_cells || seen[cell])
+        const int64_t id = raw < c->n_raw_frames ? c->cell_ids[raw] : -1;
+        uint32_t cell;
+        double weight;
+        if (!h5calib_calibrator_locate(c->calibrator, id, c->n_cells, &cell, &weight) || seen[cell])
             continue;
         if (distinct == (room ? room : 1))
             break;

@@ -48,7 +48,6 @@ typedef int H5F_close_degree_t;
 #define H5F_OBJ_ATTR 0x0010u
 #define H5F_OBJ_EVERY 0x001fu
 #define H5F_SCOPE_LOCAL 0
-#define H5F_CLOSE_STRONG 3
 
 /* links */
 #define H5L_TYPE_HARD 0

@@ -96,6 +96,11 @@ static bool compute(binding *b, calibrated *c, const selection *s, char *message
             h5calib_say(message, size, "the selection lies outside the dataset");
             return false;
         }
+        if (h5calib_calibrator_whole_frame(c->calibrator) &&
+            at.rows * at.columns != c->dims[c->rank - 2] * c->dims[c->rank - 1]) {
+            h5calib_say(message, size, "this dataset is computed in whole frames, not in parts");
+            return false;
+        }
         at.frame_step = c->rank == 3 ? s->frame_step : 0;
         if (!h5calib_box_compute(b, c, &at, NULL, s->out + (size_t)i * step, s->threads, message,
                                  size))

@@ -11,8 +11,9 @@ from typing import Any
 import h5py
 import numpy as np
 
-from . import _plugin
-from ._format import FILTER_ID
+from . import _algorithms, _plugin
+from ._algorithms import WHOLE_FRAME
+from ._format import FILTER_ID, Descriptor
 from ._library import MESSAGE_SIZE
 from .errors import NotCalibratedError, NotInstalledError
 
@@ -99,7 +100,7 @@ def iterate(
     ...     pedestal = h5calib.Pedestal(np.ones((1, 1)))
     ...     d = h5calib.create_calibrated_dataset(f, "v", raw="raw", calibration=pedestal)
     ...     [float(block.sum()) for where, block in h5calib.iterate(d, frames=2)]
-    [0.0, 4.0, 3.0]
+    [-1.0, 3.0, 3.0]
     """
     if frames is None:
         frame_bytes = int(np.prod(dataset.shape[1:], dtype="u8")) * dataset.dtype.itemsize
@@ -206,10 +207,9 @@ def _read_box(dataset: h5py.Dataset, box: Box, out: np.ndarray, threads: int) ->
         raise NotCalibratedError(f"{dataset.name} is not a calibrated dataset")
     function = _read_function()
     direct = out.flags.c_contiguous or _frames_apart(out)
-    if function is None or not direct or len(plist.get_filter(0)[2]) == 0:
-        out[...] = dataset[
-            tuple(slice(*bounds) for bounds in box)
-        ]  # a dataset of the first h5calib
+    words = plist.get_filter(0)[2]  # none in a dataset of the first h5calib
+    if function is None or not direct or not words or _cuts_frames(words, dataset.shape, box):
+        out[...] = dataset[tuple(slice(*bounds) for bounds in box)]
         return
     rank = len(box)
     extent = ctypes.c_uint64 * rank
@@ -226,6 +226,14 @@ def _read_box(dataset: h5py.Dataset, box: Box, out: np.ndarray, threads: int) ->
         )
     if failed:
         raise OSError(f"cannot read {dataset.name}: {message.value.decode(errors='replace')}")
+
+
+def _cuts_frames(words: tuple[int, ...], shape: tuple[int, ...], box: Box) -> bool:
+    """Whether only parts of frames are asked for, of a detector that may need all of each."""
+    whole = all(b - a == n for (a, b), n in zip(box[-2:], shape[-2:], strict=True))
+    return not whole and bool(
+        _algorithms.by_id(Descriptor.decode(words).algorithm).flags & WHOLE_FRAME
+    )
 
 
 def _frames_apart(out: np.ndarray) -> bool:

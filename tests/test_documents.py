@@ -73,6 +73,12 @@ def test_links_lead_somewhere(document):
         assert (document.parent / target).exists(), target
 
 
+def test_every_document_is_in_the_index():
+    index = (ROOT / "docs/README.md").read_text(encoding="utf-8")
+    for document in sorted((ROOT / "docs").glob("*.md")):
+        assert document.name == "README.md" or f"]({document.name})" in index, document.name
+
+
 def test_files_named_in_contributing_exist():
     text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
     for name in re.findall(r"`([\w.-]+/[\w./-]+)`", text):

@@ -150,7 +150,7 @@ def first_frame(case: Case, rounds: int) -> list[dict]:
 def peak_memory(case: Case) -> list[dict]:
     """What a process that reads everything needs beyond the result and one that reads `stored`."""
     script = (
-        "import sys, resource, h5py, numpy as np, h5calib\n"
+        "import sys, resource, h5py, hdf5plugin, numpy as np, h5calib\n"
         "with h5py.File(sys.argv[1]) as f:\n"
         "    d = f[sys.argv[2]]; k = 8 * d.chunks[0]; out = np.empty((k, *d.shape[1:]), 'f4')\n"
         "    for i in range(0, len(d), k):\n"

@@ -28,6 +28,7 @@ from .legacy import create_processed
 from .memory import calibrate
 from .reading import iterate, read
 from .relinking import relink
+from .verification import Finding, verify
 
 __all__ = [
     "Agipd",
@@ -39,6 +40,7 @@ __all__ = [
     "Dssc",
     "Epix10ka",
     "Epix100",
+    "Finding",
     "FlatField",
     "Jungfrau",
     "Linear",
@@ -59,6 +61,7 @@ __all__ = [
     "new_identity",
     "read",
     "relink",
+    "verify",
 ]
 
 _plugin.register()

@@ -40,6 +40,7 @@ class Plan:
     chunks: tuple[int, ...]
     dtype: np.dtype
     comment: str | None
+    digest_raw: bool
 
 
 def make_plan(
@@ -54,6 +55,7 @@ def make_plan(
     overwrite: bool,
     comment: str | None,
     *,
+    digest_raw: bool = False,
     files: ExitStack,
 ) -> Plan:
     """Check what the caller wants; files opened for it are closed with `files`."""
@@ -86,6 +88,7 @@ def make_plan(
         chunks=_chunks(calibration, chunks, shape, out, raw_source, selected is None),
         dtype=out,
         comment=comment,
+        digest_raw=digest_raw,
     )
 
 

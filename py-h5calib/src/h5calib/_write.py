@@ -19,6 +19,8 @@ from ._plan import Plan
 from ._version import __version__
 from .sources import Source
 
+_DIGEST_BYTES = 64 << 20
+
 
 def write_plan(group: h5py.Group, plan: Plan) -> None:
     """Write everything; the dataset appears under its name last.
@@ -99,6 +101,22 @@ def write_text(target: h5py.Dataset | h5py.Group, name: str, text: str) -> None:
     target.attrs.create(name, data, dtype=h5py.string_dtype("utf-8", len(data)))
 
 
+def digest_of(data: h5py.Dataset | np.ndarray) -> str:
+    """The digest of data that need not fit into memory."""
+    if not isinstance(data, h5py.Dataset) or data.ndim == 0:
+        return digest(np.asarray(data[()]))
+    hashed = hashlib.sha256()
+    frame = max(1, data.dtype.itemsize * int(np.prod(data.shape[1:])))
+    step = max(1, _DIGEST_BYTES // frame)
+    if data.chunks:  # no chunk is read twice where one fits
+        step = max(data.chunks[0], step // data.chunks[0] * data.chunks[0])
+    for start in range(0, data.shape[0], step):
+        values = data[start : start + step]
+        little = values.astype(values.dtype.newbyteorder("<"), copy=False)
+        hashed.update(np.ascontiguousarray(little))
+    return hashed.hexdigest()
+
+
 def digest(values: np.ndarray) -> str:
     """SHA-256 of the values, little-endian, in the C order of their own axes."""
     little = values.astype(values.dtype.newbyteorder("<"), copy=False)
@@ -154,6 +172,11 @@ def _write_attributes(dataset: h5py.Dataset, plan: Plan) -> None:
         "created_by": f"h5calib {__version__}",
         "created": datetime.now(timezone.utc).isoformat(timespec="seconds"),
     }
+    if plan.digest_raw:
+        texts["raw_sha256"] = digest_of(plan.raw.data)
+    if plan.cell_ids is not None:
+        cells = plan.cell_ids
+        texts["cell_ids"] = json.dumps({"origin": cells.text, "sha256": digest_of(cells.data)})
     if plan.comment:
         texts["comment"] = plan.comment
     for name, text in texts.items():
@@ -162,13 +185,12 @@ def _write_attributes(dataset: h5py.Dataset, plan: Plan) -> None:
 
 def describe_constant(source: Source, axes: str) -> dict[str, Any]:
     """What is kept of a constant on the dataset, for people and for comparison."""
-    values = source.read()
     return {
         "origin": source.text,
         "axes": axes,
-        "shape": list(values.shape),
-        "dtype": str(values.dtype),
-        "sha256": digest(values),
+        "shape": list(source.data.shape),
+        "dtype": str(source.data.dtype),
+        "sha256": digest_of(source.data),
     }
 
 

@@ -23,6 +23,7 @@ def create_calibrated_dataset(
     dtype: Any = None,
     overwrite: bool = False,
     comment: str | None = None,
+    digest_raw: bool = False,
 ) -> h5py.Dataset:
     """Create a dataset whose values are computed from raw data when it is read.
 
@@ -54,6 +55,8 @@ def create_calibrated_dataset(
         Replace a dataset of that name. It survives if the creation fails.
     comment : str, optional
         Text kept with the dataset.
+    digest_raw : bool
+        Read all raw data once and record its digest, for `verify`.
 
     Returns
     -------
@@ -84,6 +87,7 @@ def create_calibrated_dataset(
     with ExitStack() as files:
         plan = make_plan(
             *(group, name, raw, calibration, cell_ids, frames, chunks, dtype, overwrite, comment),
+            digest_raw=digest_raw,
             files=files,
         )
         write_plan(group, plan)

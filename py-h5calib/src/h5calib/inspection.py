@@ -14,6 +14,7 @@ from ._layout import home_of, read_descriptor
 from .calibration import class_of
 from .errors import NotCalibratedError
 
+_TEXTS = ("created_by", "created", "comment", "raw_sha256")
 _V0_MAGIC = 0x6290D662
 
 
@@ -32,7 +33,8 @@ def describe(dataset: h5py.Dataset) -> dict[str, Any]:
         ``chunks``, ``dtype``; ``raw`` and each of ``constants`` as dicts with the link's ``file``
         (None: this one) and ``path``, constants also with ``axes``, ``shape``, ``dtype`` and
         ``sha256`` as they were at creation; ``cell_ids`` and ``frames`` (None without);
-        ``parameters``; ``created_by``, ``created``, ``comment``.
+        ``parameters``; ``created_by``, ``created``, ``comment``; ``raw_sha256`` and
+        ``cell_ids_sha256`` where they were recorded.
 
     Raises
     ------
@@ -67,7 +69,8 @@ def describe(dataset: h5py.Dataset) -> dict[str, Any]:
         "cell_ids": _target(home, "cell_ids"),
         "frames": _target(home, "frames"),
         "parameters": _parameters(algorithm, descriptor),
-        **{name: _text(dataset, name) for name in ("created_by", "created", "comment")},
+        **{name: _text(dataset, name) for name in _TEXTS},
+        "cell_ids_sha256": json.loads(_text(dataset, "cell_ids") or "{}").get("sha256"),
         "file_uuid": descriptor.file_uuid.hex(),
         "dataset_uuid": descriptor.dataset_uuid.hex(),
     }

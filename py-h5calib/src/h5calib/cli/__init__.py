@@ -9,6 +9,7 @@ from .create import create
 from .doctor import doctor
 from .info import info
 from .upkeep import clean, new_identity, relink
+from .verify import verify_command
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -17,5 +18,5 @@ def main() -> None:
     """HDF5 datasets that are calibrated detector data, computed when they are read."""
 
 
-for command in (info, create, relink, new_identity, clean, doctor):
+for command in (info, create, verify_command, relink, new_identity, clean, doctor):
     main.add_command(command)

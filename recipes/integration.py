@@ -13,7 +13,6 @@ TESTS = Path(__file__).resolve().parent.parent / "tests"
 # Variables through which the surrounding environment could lend libraries, plugins or modules.
 FOREIGN = (
     "HDF5_",
-    "H5CALIB_",
     "PYTHON",
     "PYTEST_",
     "LD_",

@@ -105,17 +105,17 @@ def test_too_long_a_chain_is_an_error(tmp_path, detector):
         for i in range(20):
             h5calib.create_calibrated_dataset(f, str(i + 1), raw=str(i), calibration=minus(1))
     with h5py.File(tmp_path / "long.h5") as f:
+        with pytest.raises(OSError, match="computed from one another"):
+            f["20"][0]
         expected = detector.raw.astype("f4")
         for _ in range(10):
             expected = shifted(expected, 1)
         assert same(f["10"][...], expected)
-        with pytest.raises(OSError, match="computed from one another"):
-            f["20"][0]
 
 
 def read_multi():
     try:
-        function = ctypes.CDLL(h5py.h5d.__file__).H5Dread_multi
+        function = ctypes.CDLL(h5py.defs.__file__).H5Dread_multi
     except AttributeError:
         return None
     hids = ctypes.POINTER(ctypes.c_int64)

@@ -80,6 +80,45 @@ def test_virtual_raw_whose_source_is_being_written(tmp_path, detector):
             assert same(f["calibrated"][2], expected)
 
 
+def test_virtual_raw_with_a_source_missing(tmp_path, detector):
+    """HDF5 takes a missing source for fill values; calibrated, they would look like numbers."""
+    names = [f"part{i}.h5" for i in range(3)]
+    layout = h5py.VirtualLayout(shape=detector.shape, dtype="u2")
+    for i, name in enumerate(names):
+        with h5py.File(tmp_path / name, "w") as f:
+            f["frames"] = detector.raw[4 * i : 4 * i + 4]
+        layout[4 * i : 4 * i + 4] = h5py.VirtualSource(name, "frames", shape=(4, 16, 24))
+    with h5py.File(tmp_path / "view.h5", "w") as f:
+        f.create_virtual_dataset("raw", layout)
+        h5calib.create_calibrated_dataset(f, "calibrated", raw="raw", calibration=detector.calibration)
+    with h5py.File(tmp_path / "view.h5") as f:
+        assert same(f["calibrated"][...], detector.values)
+    with h5py.File(tmp_path / names[1], "r+") as f:
+        f.move("frames", "elsewhere")
+    with h5py.File(tmp_path / "view.h5") as f, pytest.raises(OSError, match=r"'frames', is not in '.*part1.h5'"):
+        f["calibrated"][...]
+    (tmp_path / names[1]).unlink()
+    with h5py.File(tmp_path / "view.h5") as f, pytest.raises(OSError, match=r"part1.h5' cannot be opened"):
+        f["calibrated"][...]
+
+
+def test_nested_virtual_raw_over_calibrated_sources(tmp_path, detector):
+    """raw is virtual over virtual over calibrated datasets in further files."""
+    (tmp_path / "a").mkdir()
+    make_view(tmp_path / "a", detector)
+    for name, source, dataset in (("inner.h5", "a/view.h5", "calibrated"), ("outer.h5", "inner.h5", "v")):
+        layout = h5py.VirtualLayout(shape=detector.shape, dtype="f4")
+        layout[...] = h5py.VirtualSource(source, dataset, shape=detector.shape)
+        with h5py.File(tmp_path / name, "w") as f:
+            f.create_virtual_dataset("v", layout)
+    with h5py.File(tmp_path / "top.h5", "w") as f:
+        one = h5calib.Pedestal(pedestal=np.ones((16, 24), "f4"))
+        h5calib.create_calibrated_dataset(f, "top", raw=f"{tmp_path / 'outer.h5'}:/v", calibration=one)
+    for _ in range(2):
+        with h5py.File(tmp_path / "top.h5") as f:
+            assert same(f["top"][...], detector.values - np.float32(1))
+
+
 def test_reopened_for_writing_after_reading(view):
     for _ in range(3):
         with h5py.File(view.path) as f:

@@ -53,8 +53,8 @@ typedef struct h5calib_run {
     void *scratch;            /* whole frames: of h5calib_calibrate_run's own */
 } h5calib_run;
 
-/* Calibrate one run. Cannot fail once the dtypes were checked, except for memory
- * (whole-frame algorithms need scratch). */
+/* Calibrate one run. Cannot fail once the dtypes were checked, except for memory (whole
+ * frames need scratch) and for a run that is a part of a frame where it must be all of it. */
 h5calib_status h5calib_calibrate_run(const h5calib_calibrator *calibrator, const h5calib_cell *cell,
                                      const h5calib_run *run);
 

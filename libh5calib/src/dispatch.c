@@ -120,7 +120,8 @@ h5calib_status h5calib_calibrate_run(const h5calib_calibrator *calibrator, const
                                      const h5calib_run *run)
 {
     const enum h5calib_variant v = h5calib_variant_in_use();
-    if (v >= H5CALIB_VARIANTS)
+    const size_t pixels = calibrator->ny * calibrator->nx;
+    if (v >= H5CALIB_VARIANTS || (calibrator->whole_frame && run->count != pixels))
         return H5CALIB_E_ARGUMENT;
     const bool real = h5calib_computed_in_double(run->out_dtype);
     h5calib_run with = *run;

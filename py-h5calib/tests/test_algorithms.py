@@ -8,7 +8,7 @@ import h5py
 import numpy as np
 import pytest
 from cases import SUBTRACTED, Case, agree
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 import h5calib
@@ -60,6 +60,7 @@ def test_every_name_has_its_class():
 @pytest.mark.parametrize(("name", "output"), OUTPUTS)
 @settings(max_examples=60, deadline=None)
 @given(seed=seeds)
+@example(seed=948)  # saturated pixels and the common mode
 def test_kernels_equal_the_rule_bit_for_bit(name, output, seed):
     case = Case(name, seed, output=output)
     for dtype in case.dtypes:
@@ -167,6 +168,15 @@ def test_companions_of_one_raw_dataset(view, jungfrau):
         h5calib.create_calibrated_dataset(view, "no", "raw", calibration, dtype="f4")
     with pytest.raises(h5calib.CalibrationError, match="the output is float32, gain stages"):
         h5calib.calibrate(raw, calibration, dtype="f4")
+
+
+def test_parts_of_frames_with_a_common_mode(view, jungfrau):
+    calibration = h5calib.Jungfrau(**jungfrau[1], common_mode=7, common_mode_limit=1e5)
+    dataset = h5calib.create_calibrated_dataset(view, "calibrated", "raw", calibration)
+    expected = calibration.reference(jungfrau[0], dtype="f4")
+    for part in (np.s_[2:5], np.s_[1:3, 4:9], np.s_[:, :, 3], np.s_[6, 2:, 1:4]):
+        assert agree(dataset[part], expected[part])
+        assert agree(h5calib.read(dataset, part), expected[part])
 
 
 def test_the_common_mode_needs_chunks_of_whole_frames(view, jungfrau):

@@ -63,17 +63,19 @@ def test_pyfai_gives_the_same_bits(camera, dtype):
     frames, bias, _, flat = (values.astype(dtype) for values in camera)
     mask = np.zeros(flat.shape, "i1")
     mask[10, 10:20] = 1
-    ours = h5calib.Ccd(bias=bias, flat=flat, flat_mean=1, pixel_mask=mask, masked_value=-7)
-    ours = h5calib.calibrate(camera[0], ours, dtype=dtype)
-    for frame, computed in zip(frames, ours, strict=True):
-        theirs = preproc(frame, dark=bias, flat=flat, mask=mask, dummy=-7.0, dtype=np.dtype(dtype).type)
-        assert np.array_equal(computed, theirs)
-    dark_only = h5calib.Pedestal(bias, pixel_mask=mask, masked_value=-7)
-    theirs = preproc(frames[0], dark=bias, mask=mask, dummy=-7.0, dtype=np.dtype(dtype).type)
-    assert np.array_equal(h5calib.calibrate(camera[0][0], dark_only, dtype=dtype), theirs)
-    flat_only = h5calib.Linear(scaling_factor=3.0, pixel_mask=mask, masked_value=-7)
-    theirs = preproc(frames[0] * 3, mask=mask, dummy=-7.0, dtype=np.dtype(dtype).type)
-    assert np.array_equal(h5calib.calibrate(camera[0][0], flat_only, dtype=dtype), theirs)
+
+    def theirs(raw, **constants):  # it works in the memory of raw
+        return preproc(raw.copy(), mask=mask, dummy=-7.0, dtype=np.dtype(dtype).type, **constants)
+
+    common = {"pixel_mask": mask, "masked_value": -7}
+    both = h5calib.Ccd(bias=bias, flat=flat, flat_mean=1, **common)
+    dark_only = h5calib.Pedestal(bias, **common)
+    neither = h5calib.Linear(**common)
+    for raw, frame in zip(camera[0], frames, strict=True):
+        computed = [h5calib.calibrate(raw, c, dtype=dtype) for c in (both, dark_only, neither)]
+        assert np.array_equal(computed[0], theirs(frame, dark=bias, flat=flat))
+        assert np.array_equal(computed[1], theirs(frame, dark=bias))
+        assert np.array_equal(computed[2], theirs(frame))
 
 
 @pytest.mark.filterwarnings("ignore")

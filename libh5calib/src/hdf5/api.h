@@ -25,7 +25,7 @@
     X(H5Epush2, herr_t,                                                                            \
       (hid_t, const char *, const char *, unsigned, hid_t, hid_t, hid_t, const char *, ...))       \
     X(H5Eregister_class, hid_t, (const char *, const char *, const char *))                        \
-    X(H5Ecreate_msg, hid_t, (hid_t, int, const char *))                                            \
+    X(H5Ecreate_msg, hid_t, (hid_t, H5E_type_t, const char *))                                     \
     X(H5Eget_auto2, herr_t, (hid_t, h5_error_func *, void **))                                     \
     X(H5Eset_auto2, herr_t, (hid_t, h5_error_func, void *))                                        \
     X(H5Iget_file_id, hid_t, (hid_t))                                                              \
@@ -38,7 +38,7 @@
     X(H5Fget_name, h5_ssize_t, (hid_t, char *, size_t))                                            \
     X(H5Fget_vfd_handle, herr_t, (hid_t, hid_t, void **))                                          \
     X(H5Fget_intent, herr_t, (hid_t, unsigned *))                                                  \
-    X(H5Fflush, herr_t, (hid_t, int))                                                              \
+    X(H5Fflush, herr_t, (hid_t, H5F_scope_t))                                                      \
     X(H5Fget_access_plist, hid_t, (hid_t))                                                         \
     X(H5Fget_file_image, h5_ssize_t, (hid_t, void *, size_t))                                      \
     X(H5Pget_class, hid_t, (hid_t))                                                                \
@@ -50,17 +50,19 @@
     X(H5Pset_file_image_callbacks, herr_t, (hid_t, h5_image_callbacks *))                          \
     X(H5Pset_file_image, herr_t, (hid_t, void *, size_t))                                          \
     X(H5Pset_file_locking, herr_t, (hid_t, bool, bool))                                            \
-    X(H5Pset_fclose_degree, herr_t, (hid_t, int))                                                  \
     X(H5Pset_elink_fapl, herr_t, (hid_t, hid_t))                                                   \
     X(H5Pget_filter_by_id2, herr_t,                                                                \
       (hid_t, H5Z_filter_t, unsigned *, size_t *, unsigned *, size_t, char *, unsigned *))         \
     X(H5Pmodify_filter, herr_t, (hid_t, H5Z_filter_t, unsigned, size_t, const unsigned *))         \
     X(H5Pget_nfilters, int, (hid_t))                                                               \
+    X(H5Pget_filter2, int,                                                                         \
+      (hid_t, unsigned, unsigned *, size_t *, unsigned *, size_t, char *, unsigned *))             \
     X(H5Pget_layout, int, (hid_t))                                                                 \
     X(H5Pget_chunk, int, (hid_t, int, hsize_t *))                                                  \
     X(H5Pget_external_count, int, (hid_t))                                                         \
     X(H5Pget_virtual_count, herr_t, (hid_t, size_t *))                                             \
     X(H5Pget_virtual_filename, h5_ssize_t, (hid_t, size_t, char *, size_t))                        \
+    X(H5Pget_virtual_dsetname, h5_ssize_t, (hid_t, size_t, char *, size_t))                        \
     X(H5Aexists, htri_t, (hid_t, const char *))                                                    \
     X(H5Aopen, hid_t, (hid_t, const char *, hid_t))                                                \
     X(H5Aget_type, hid_t, (hid_t))                                                                 \

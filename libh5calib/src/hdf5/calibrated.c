@@ -48,13 +48,22 @@ void h5calib_calibrated_free_all(binding *b, view *v)
     }
 }
 
+/* Source k of a dataset: raw, then its constants; NULL at the end. */
+static const h5calib_source *source_of(const calibrated *c, int k)
+{
+    if (k == 0)
+        return &c->raw;
+    return k <= H5CALIB_MAX_CONSTANTS ? &c->constants[k - 1] : NULL;
+}
+
 static bool rests_on(const calibrated *c, const view *v)
 {
-    if (c->raw.view == v)
-        return true;
-    for (int k = 0; k < H5CALIB_MAX_CONSTANTS; k++)
-        if (c->constants[k].view == v)
-            return true;
+    const h5calib_source *s;
+    const view *part;
+    for (int k = 0; (s = source_of(c, k)) != NULL; k++)
+        for (size_t i = 0; (part = h5calib_source_view(s, i)) != NULL; i++)
+            if (part == v)
+                return true;
     return false;
 }
 
@@ -75,16 +84,16 @@ void h5calib_calibrated_free_holders(binding *b, view *v)
 /* Count every file the dataset rests on as used, or no longer. */
 static void use(binding *b, calibrated *c, int by)
 {
+    const h5calib_source *s;
+    view *v;
     c->uses += by;
-    for (int k = -1; k < H5CALIB_MAX_CONSTANTS; k++) {
-        view *v = k < 0 ? c->raw.view : c->constants[k].view;
-        if (!v)
-            continue;
-        if (by > 0)
-            v->uses++;
-        else
-            h5calib_view_release(b, v);
-    }
+    for (int k = 0; (s = source_of(c, k)) != NULL; k++)
+        for (size_t i = 0; (v = h5calib_source_view(s, i)) != NULL; i++) {
+            if (by > 0)
+                v->uses++;
+            else
+                h5calib_view_release(b, v);
+        }
 }
 
 void h5calib_calibrated_release(binding *b, calibrated *c) { use(b, c, -1); }
@@ -104,17 +113,16 @@ static bool view_still_so(binding *b, const view *v, bool *unknown, char *messag
 
 static bool still_so(binding *b, const calibrated *c, bool *unknown, char *message, size_t size)
 {
-    const view *seen = c->home;
-    if (c->raw.elsewhere)
-        return false;
-    for (int k = -1; k < H5CALIB_MAX_CONSTANTS; k++) {
-        const h5calib_source *s = k < 0 ? &c->raw : &c->constants[k];
+    const h5calib_source *s;
+    const view *v, *seen = c->home;
+    for (int k = 0; (s = source_of(c, k)) != NULL; k++) {
         if (s->view && s->elsewhere)
             return false;
-        if (s->view && s->view != seen && !view_still_so(b, s->view, unknown, message, size))
-            return false;
-        if (s->view)
-            seen = s->view;
+        for (size_t i = 0; (v = h5calib_source_view(s, i)) != NULL; i++) {
+            if (v != seen && !view_still_so(b, v, unknown, message, size))
+                return false;
+            seen = v;
+        }
     }
     return true;
 }

@@ -14,7 +14,6 @@
 #include <string.h>
 
 #include "constants.h"
-#include "rawmap.h"
 
 #define BLOCK_PIXELS 16384
 #define GROUP_FRAMES 16
@@ -41,6 +40,7 @@ static void measure(const calibrated *c, h5calib_box *at)
 bool h5calib_box_of_chunk(const calibrated *c, uint64_t number, h5calib_box *at)
 {
     at->clipped = false;
+    at->frame_step = 0;
     for (int i = c->rank - 1; i >= 0; i--) {
         hsize_t grid = (c->dims[i] + c->chunk[i] - 1) / c->chunk[i];
         if (grid == 0)
@@ -62,6 +62,7 @@ bool h5calib_box_of_selection(const calibrated *c, const uint64_t *start, const 
                               h5calib_box *at)
 {
     at->clipped = false;
+    at->frame_step = 0;
     for (int i = 0; i < c->rank; i++) {
         if (start[i] > c->dims[i] || count[i] > c->dims[i] - start[i])
             return false;
@@ -209,8 +210,10 @@ static bool choose_jobs(binding *b, h5calib_work *w, const int64_t *legacy_cell,
                         size_t size)
 {
     calibrated *c = w->c;
-    const size_t frame_bytes = (size_t)(w->at.extent[c->rank - 2] * w->at.extent[c->rank - 1]) *
-                               h5calib_dtype_size(c->dtype);
+    size_t frame_bytes = (size_t)(w->at.extent[c->rank - 2] * w->at.extent[c->rank - 1]) *
+                         h5calib_dtype_size(c->dtype);
+    if (w->at.frame_step)
+        frame_bytes = w->at.frame_step;
     for (size_t i = 0; i < w->at.frames; i++) {
         h5calib_job *j = &w->jobs[i];
         uint64_t frame;
@@ -238,17 +241,23 @@ static int by_cell(const void *a, const void *b)
     return one->in_box < two->in_box ? -1 : one->in_box > two->in_box;
 }
 
-/* Groups of frames that share their constants. */
+static bool same_group(const h5calib_work *w, const h5calib_job *start, const h5calib_job *j)
+{
+    if (w->decodes)
+        return h5calib_rawmap_chunk(w->c->map, start->raw_frame) ==
+               h5calib_rawmap_chunk(w->c->map, j->raw_frame);
+    return start->cell == j->cell && j - start < GROUP_FRAMES;
+}
+
+/* Groups of frames that share their constants, or a compressed raw chunk. */
 static void group_jobs(h5calib_work *w)
 {
-    if (w->at.frames > 1)
+    if (w->at.frames > 1 && !w->decodes)
         qsort(w->jobs, w->at.frames, sizeof *w->jobs, by_cell);
     w->n_groups = 0;
-    for (size_t i = 0; i < w->at.frames; i++) {
-        h5calib_job *start = w->n_groups ? &w->jobs[w->groups[w->n_groups - 1]] : NULL;
-        if (!start || start->cell != w->jobs[i].cell || &w->jobs[i] - start == GROUP_FRAMES)
+    for (size_t i = 0; i < w->at.frames; i++)
+        if (w->n_groups == 0 || !same_group(w, &w->jobs[w->groups[w->n_groups - 1]], &w->jobs[i]))
             w->groups[w->n_groups++] = i;
-    }
     w->groups[w->n_groups] = w->at.frames;
 }
 
@@ -280,11 +289,12 @@ static h5calib_run run_at(const h5calib_work *w, const h5calib_job *j, const spa
     return run;
 }
 
-static bool run_span(const h5calib_work *w, const h5calib_job *j, const span *s, char *scratch)
+static bool run_span(const h5calib_work *w, const h5calib_job *j, const span *s,
+                     h5calib_scratch *scratch)
 {
     const calibrated *c = w->c;
-    const char *raw = scratch;
-    size_t plane = s->n * c->raw.element;
+    const char *raw;
+    size_t plane;
     if (!j->cell) {
         h5calib_run run = run_at(w, j, s, NULL, 0);
         h5calib_fill_masked(c->calibrator, run.out, c->dtype, s->n);
@@ -297,12 +307,11 @@ static bool run_span(const h5calib_work *w, const h5calib_job *j, const span *s,
         plane = w->at.rows * w->at.columns * c->raw.element;
     } else {
         const size_t row = (size_t)w->at.start[c->rank - 2] + s->row;
-        if (!h5calib_rawmap_read(c, j->raw_frame, row * (size_t)c->dims[c->rank - 1] + s->first, s->n,
-                                 scratch))
-            return false;
+        const size_t pixel = row * (size_t)c->dims[c->rank - 1] + s->first;
+        raw = h5calib_rawmap_get(c, j->raw_frame, pixel, s->n, scratch, &plane);
     }
     h5calib_run run = run_at(w, j, s, raw, plane);
-    return h5calib_calibrate_run(c->calibrator, j->cell, &run) == H5CALIB_OK;
+    return raw && h5calib_calibrate_run(c->calibrator, j->cell, &run) == H5CALIB_OK;
 }
 
 /* One block: some pixels of every frame of a group. Where the rows of the box do not
@@ -311,13 +320,12 @@ static bool run_block(void *data, size_t number, unsigned worker)
 {
     const h5calib_work *w = data;
     const size_t group = number / w->spans, part = number % w->spans;
-    char *scratch = w->scratch + worker * w->scratch_bytes;
     span s = {.row = w->joined ? 0 : part, .first = w->joined ? part * w->block : 0};
     s.n = w->joined ? w->at.rows * w->at.columns - s.first : w->at.columns;
     if (s.n > w->block)
         s.n = w->block;
     for (size_t i = w->groups[group]; i < w->groups[group + 1]; i++)
-        if (!run_span(w, &w->jobs[i], &s, scratch))
+        if (!run_span(w, &w->jobs[i], &s, &w->scratch[worker]))
             return false;
     return true;
 }
@@ -328,13 +336,24 @@ static void cut(h5calib_work *w)
     const size_t pixels = w->at.rows * w->at.columns;
     w->joined = w->at.columns == c->dims[c->rank - 1] && w->at.columns == w->at.extent[c->rank - 1];
     w->block = BLOCK_PIXELS;
-    if (h5calib_calibrator_whole_frame(c->calibrator) || !w->joined)
+    if (h5calib_calibrator_whole_frame(c->calibrator) || !w->joined || w->decodes)
         w->block = pixels ? pixels : 1;
     w->spans = w->joined ? (pixels + w->block - 1) / w->block : w->at.rows;
-    w->scratch_bytes = w->raw ? 0 : (w->block < pixels ? w->block : pixels) * values_per_pixel(c) *
-                                        c->raw.element + 64;
     w->task = (h5calib_task){.block = run_block, .data = w, .n_blocks = w->n_groups * w->spans};
     w->task.most_workers = pixels * w->at.frames < PARALLEL_PIXELS ? 1 : w->threads;
+}
+
+static bool make_scratch(h5calib_work *w)
+{
+    const size_t pixels = w->at.rows * w->at.columns, n = w->task.most_workers;
+    w->scratch = calloc(n, sizeof *w->scratch);
+    if (!w->scratch || w->raw)
+        return w->scratch != NULL;
+    const size_t each = h5calib_rawmap_scratch_bytes(w->c->map, w->block < pixels ? w->block : pixels);
+    for (size_t i = 0; i < n; i++)
+        if (!(w->scratch[i].pixels = malloc(each + 1)))
+            return false;
+    return true;
 }
 
 /* ---- all of it --------------------------------------------------------------------------------- */
@@ -344,6 +363,10 @@ void h5calib_work_end(h5calib_work *w)
     free(w->raw);
     free(w->jobs);
     free(w->groups);
+    for (size_t i = 0; w->scratch && i < w->task.most_workers; i++) {
+        free(w->scratch[i].pixels);
+        free(w->scratch[i].chunk);
+    }
     free(w->scratch);
     memset(w, 0, sizeof *w);
 }
@@ -361,14 +384,14 @@ bool h5calib_work_prepare(binding *b, h5calib_work *w, calibrated *c, const h5ca
     ok = ok && choose_jobs(b, w, legacy_cell, message, size);
     if (ok && !mapped(b, w))
         ok = !only_mapped && read_raw(b, w, message, size);
+    w->decodes = ok && !w->raw && h5calib_rawmap_decodes(c->map);
     if (ok) {
         group_jobs(w);
         cut(w);
-        w->scratch = malloc(w->scratch_bytes * w->task.most_workers + 1);
-        if (!w->scratch)
+        if (!(ok = make_scratch(w)))
             h5calib_say(message, size, "out of memory");
     }
-    if (!ok || !w->scratch) {
+    if (!ok) {
         h5calib_work_end(w);
         return false;
     }
@@ -384,8 +407,8 @@ bool h5calib_work_prepare(binding *b, h5calib_work *w, calibrated *c, const h5ca
 void h5calib_work_failed(const h5calib_work *w, char *message, size_t size)
 {
     h5calib_say(message, size,
-                "raw data in '%s' cannot be read: the file is shorter than it says, or there is no "
-                "memory left",
+                "raw data in '%s' cannot be read: the file is shorter than it says, a compressed chunk "
+                "is damaged, or there is no memory left",
                 w->c->raw.view->path);
 }
 

@@ -6,12 +6,14 @@
 #define H5CALIB_CHUNK_H
 
 #include "calibrated.h"
+#include "rawmap.h"
 #include "team.h"
 
 /* A box of the dataset, and the shape of the array its values go to. */
 typedef struct h5calib_box {
     hsize_t start[H5CALIB_MAX_RANK], count[H5CALIB_MAX_RANK];
     hsize_t extent[H5CALIB_MAX_RANK]; /* of the output; the box lies at its beginning */
+    size_t frame_step; /* bytes from one frame to the next in the output; 0: as `extent` says */
     size_t frames, rows, columns;
     bool clipped; /* the output is larger than the box: the rest is masked */
 } h5calib_box;
@@ -42,12 +44,12 @@ typedef struct h5calib_work {
     h5calib_box at;
     char *out;
     char *raw;      /* the box as HDF5 read it, or NULL: blocks read for themselves */
-    char *scratch;  /* raw pixels of a block, for each worker */
-    size_t scratch_bytes;
+    h5calib_scratch *scratch; /* raw pixels of a block, for each worker */
     h5calib_job *jobs;
     size_t *groups; /* first job of each group of frames of one cell, and the end */
     size_t n_groups, spans, block;
-    bool joined; /* the rows of the box follow each other without gaps */
+    bool joined;  /* the rows of the box follow each other without gaps */
+    bool decodes; /* blocks decode compressed raw chunks */
     unsigned threads;
     h5calib_task task;
 } h5calib_work;

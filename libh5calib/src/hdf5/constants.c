@@ -58,6 +58,46 @@ void h5calib_constants_trim(binding *b)
         drop(b, b->oldest);
 }
 
+/* Bytes that the constants of one cell take at most, once prepared. */
+static size_t cell_bytes(const calibrated *c)
+{
+    const size_t pixels = (size_t)(c->dims[c->rank - 2] * c->dims[c->rank - 1]);
+    size_t bytes = 0;
+    for (unsigned k = 0; k < c->algorithm->n_constants; k++) {
+        const h5calib_source *s = &c->constants[k];
+        if (!s->view || (c->algorithm->constants[k].flags & H5CALIB_CONSTANT_MASK))
+            continue;
+        const char *stage = strchr(c->axes[k], 's');
+        const size_t stages = stage ? (size_t)s->dims[stage - c->axes[k]] : 1;
+        bytes += pixels * stages * (s->element < 4 && s->dtype < H5CALIB_F16 ? 4 : s->element);
+    }
+    return bytes;
+}
+
+uint64_t h5calib_constants_fit(const calibrated *c, uint64_t frame, uint64_t n)
+{
+    const size_t each = cell_bytes(c);
+    size_t room = each ? limit() / each : 1, distinct = 0;
+    if (c->n_cells <= room || !c->cell_ids || c->rank != 3)
+        return n;
+    unsigned char *seen = calloc(c->n_cells, 1);
+    uint64_t i = 0;
+    for (; seen && i < n; i++) {
+        const uint64_t raw = c->frames ? c->frames[frame + i] : frame + i;
+        const int64_t id = raw < c->n_raw_frames ? c->cell_ids[raw] : -1;
+        uint32_t cell;
+        double weight;
+        if (!h5calib_calibrator_locate(c->calibrator, id, c->n_cells, &cell, &weight) || seen[cell])
+            continue;
+        if (distinct == (room ? room : 1))
+            break;
+        seen[cell] = 1;
+        distinct++;
+    }
+    free(seen);
+    return i ? i : 1;
+}
+
 void h5calib_constants_forget(binding *b, calibrated *c)
 {
     for (uint32_t i = 0; c->cells && i < c->n_cells; i++)

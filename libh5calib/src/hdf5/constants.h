@@ -13,6 +13,9 @@
 /* The constants of one cell, loaded if need be. */
 const h5calib_cell *h5calib_constants_get(binding *b, calibrated *c, uint32_t cell, char *message,
                                           size_t message_size);
+/* How many of the frames [frame, frame + n) have constants that fit into the cache all
+ * at once; at least 1. */
+uint64_t h5calib_constants_fit(const calibrated *c, uint64_t frame, uint64_t n);
 /* Bring the cache back to its bound: between chunks. */
 void h5calib_constants_trim(binding *b);
 /* Drop all cells of a dataset. */

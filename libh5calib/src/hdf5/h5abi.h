@@ -26,6 +26,10 @@ typedef int htri_t;
 typedef uint64_t hsize_t;
 typedef int64_t hssize_t;
 typedef uint64_t haddr_t;
+/* enumerations, each of the size of an int */
+typedef int H5E_type_t;
+typedef int H5F_scope_t;
+typedef int H5F_close_degree_t;
 
 #define H5P_DEFAULT ((hid_t)0)
 #define H5S_ALL ((hid_t)0)
@@ -44,7 +48,6 @@ typedef uint64_t haddr_t;
 #define H5F_OBJ_ATTR 0x0010u
 #define H5F_OBJ_EVERY 0x001fu
 #define H5F_SCOPE_LOCAL 0
-#define H5F_CLOSE_STRONG 3
 
 /* links */
 #define H5L_TYPE_HARD 0

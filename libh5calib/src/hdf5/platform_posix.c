@@ -25,6 +25,7 @@
 #endif
 
 #include "../core.h"
+#include "h5abi.h"
 
 /* ---- locks ---------------------------------------------------------------- */
 
@@ -93,6 +94,42 @@ void *h5calib_symbol(const h5calib_module *module, const char *name)
 }
 
 #if defined(__linux__)
+
+struct filter_search {
+    int id;
+    const h5_filter_class *found;
+};
+
+static int offers_filter(struct dl_phdr_info *info, size_t size, void *data)
+{
+    (void)size;
+    struct filter_search *search = data;
+    Dl_info where;
+    if (!info->dlpi_name || !info->dlpi_name[0])
+        return 0;
+    void *handle = dlopen(info->dlpi_name, RTLD_LAZY | RTLD_NOLOAD);
+    void *symbol = handle ? dlsym(handle, "H5PLget_plugin_info") : NULL;
+    if (symbol && dladdr(symbol, &where) && where.dli_fbase == (void *)info->dlpi_addr) {
+        const void *(*plugin_info)(void);
+        memcpy(&plugin_info, &symbol, sizeof plugin_info);
+        const h5_filter_class *class_found = plugin_info();
+        if (class_found && class_found->version == H5Z_CLASS_T_VERS &&
+            class_found->id == search->id) {
+            search->found = class_found;
+            return 1; /* the handle stays open */
+        }
+    }
+    if (handle)
+        dlclose(handle);
+    return 0;
+}
+
+const h5_filter_class *h5calib_find_filter(int id)
+{
+    struct filter_search search = {.id = id};
+    dl_iterate_phdr(offers_filter, &search);
+    return search.found;
+}
 
 struct search {
     const char *name;
@@ -180,6 +217,12 @@ bool h5calib_module_copy(const char *name, h5calib_module *out, char *message, s
 }
 
 #else
+
+const h5_filter_class *h5calib_find_filter(int id)
+{
+    (void)id;
+    return NULL;
+}
 
 bool h5calib_module_copy(const char *name, h5calib_module *out, char *message, size_t size)
 {

@@ -5,6 +5,8 @@
 
 #include <stdlib.h>
 
+#include "codec.h"
+
 #define UNKNOWN UINT64_MAX
 
 /* A contiguous dataset counts as one chunk. */
@@ -16,7 +18,13 @@ typedef struct rawmap {
     hsize_t chunk[H5CALIB_MAX_RANK];    /* frames of a chunk along each frame axis */
     hsize_t dims[H5CALIB_MAX_RANK];     /* raw frames along each frame axis */
     size_t chunk_rows, row_chunks;      /* rows of a chunk, chunks along the slow axis */
-    uint64_t *address;                  /* of each chunk, UNKNOWN until asked for */
+    struct stored {
+        uint64_t address; /* UNKNOWN until asked for */
+        size_t bytes;
+        unsigned mask;
+    } *stored; /* of each chunk */
+    h5calib_codec codecs[H5CALIB_MAX_CODECS];
+    int n_codecs;
     size_t ny, nx, values, element;
     bool planes; /* the values of a pixel are in planes, not side by side */
 } rawmap;
@@ -53,6 +61,30 @@ static bool take_chunks(rawmap *m, const calibrated *c, const hsize_t *chunk)
     return chunk[y + 1] == m->nx;
 }
 
+/* One value read by HDF5 makes it load its filters. */
+static void touch(binding *b, const calibrated *c)
+{
+    const hsize_t start[H5CALIB_MAX_RANK] = {0};
+    hsize_t count[H5CALIB_MAX_RANK];
+    char value[8], message[256];
+    for (int i = 0; i < H5CALIB_MAX_RANK; i++)
+        count[i] = 1;
+    h5calib_source_read(b, &c->raw, start, count, value, message, sizeof message);
+}
+
+/* Compressed chunks must hold whole frames. */
+static bool take_codecs(binding *b, rawmap *m, const calibrated *c, hid_t plist)
+{
+    if (b->api.H5Pget_nfilters(plist) == 0)
+        return true;
+    if (c->raw.calibrated || m->chunk_rows < m->ny)
+        return false;
+    if (h5calib_codecs_find(b, plist, m->codecs, &m->n_codecs))
+        return true;
+    touch(b, c);
+    return h5calib_codecs_find(b, plist, m->codecs, &m->n_codecs);
+}
+
 static bool take_layout(binding *b, rawmap *m, const calibrated *c)
 {
     const h5 *api = &b->api;
@@ -70,18 +102,18 @@ static bool take_layout(binding *b, rawmap *m, const calibrated *c)
         m->chunk_rows = m->ny;
         m->row_chunks = 1;
         ok = true;
-    } else if (m->chunked && api->H5Pget_nfilters(plist) == 0) {
+    } else if (m->chunked) {
         ok = api->H5Pget_chunk(plist, H5CALIB_MAX_RANK, chunk) == c->raw.rank &&
-             take_chunks(m, c, chunk);
+             take_chunks(m, c, chunk) && take_codecs(b, m, c, plist);
     }
     api->H5Pclose(plist);
     for (int i = 0; i < m->lead; i++)
         n *= (size_t)m->grid[i];
     n *= m->row_chunks;
-    if (!ok || !(m->address = malloc(n * sizeof *m->address)))
+    if (!ok || !(m->stored = malloc(n * sizeof *m->stored)))
         return false;
     for (size_t i = 0; i < n; i++)
-        m->address[i] = UNKNOWN;
+        m->stored[i].address = UNKNOWN;
     return true;
 }
 
@@ -108,7 +140,7 @@ void h5calib_rawmap_set_up(binding *b, calibrated *c)
 void h5calib_rawmap_free(struct rawmap *map)
 {
     if (map)
-        free(map->address);
+        free(map->stored);
     free(map);
 }
 
@@ -130,22 +162,23 @@ static size_t chunk_of(const rawmap *m, uint64_t frame, size_t *within, hsize_t 
     return number * m->row_chunks;
 }
 
-static uint64_t ask(binding *b, const calibrated *c, hsize_t *offset, size_t row)
+static void ask(binding *b, const calibrated *c, hsize_t *offset, size_t row, struct stored *out)
 {
     const rawmap *m = c->map;
-    unsigned mask;
-    haddr_t address;
-    hsize_t bytes;
-    if (!m->chunked)
-        return b->api.H5Dget_offset(c->raw.dataset);
+    hsize_t bytes = 0;
+    if (!m->chunked) {
+        out->address = b->api.H5Dget_offset(c->raw.dataset);
+        return;
+    }
     if (m->planes)
         offset[m->lead] = 0;
     offset[m->lead + m->planes] = row;
     for (int i = m->lead + m->planes + 1; i < c->raw.rank; i++)
         offset[i] = 0;
-    if (b->api.H5Dget_chunk_info_by_coord(c->raw.dataset, offset, &mask, &address, &bytes) < 0)
-        return UNKNOWN;
-    return address;
+    if (b->api.H5Dget_chunk_info_by_coord(c->raw.dataset, offset, &out->mask, &out->address,
+                                          &bytes) < 0)
+        out->address = UNKNOWN;
+    out->bytes = (size_t)bytes;
 }
 
 bool h5calib_rawmap_resolve(binding *b, const calibrated *c, uint64_t frame, size_t row, size_t rows)
@@ -154,30 +187,86 @@ bool h5calib_rawmap_resolve(binding *b, const calibrated *c, uint64_t frame, siz
     hsize_t offset[H5CALIB_MAX_RANK];
     size_t within, first = chunk_of(m, frame, &within, offset);
     for (size_t k = row / m->chunk_rows; k <= (row + rows - 1) / m->chunk_rows; k++) {
-        uint64_t *address = &m->address[first + k];
-        if (*address == UNKNOWN)
-            *address = ask(b, c, offset, k * m->chunk_rows);
-        if (*address == UNKNOWN)
+        struct stored *stored = &m->stored[first + k];
+        if (stored->address == UNKNOWN)
+            ask(b, c, offset, k * m->chunk_rows, stored);
+        if (stored->address == UNKNOWN)
             return false;
     }
     return true;
 }
 
-bool h5calib_rawmap_read(const calibrated *c, uint64_t frame, size_t pixel, size_t n, char *out)
+/* ---- without HDF5 ------------------------------------------------------------------------- */
+
+bool h5calib_rawmap_decodes(const struct rawmap *map) { return map->n_codecs > 0; }
+
+size_t h5calib_rawmap_chunk(const struct rawmap *map, uint64_t frame)
 {
-    const rawmap *m = c->map;
+    size_t within;
+    return chunk_of(map, frame, &within, NULL);
+}
+
+size_t h5calib_rawmap_scratch_bytes(const struct rawmap *map, size_t n)
+{
+    return map->n_codecs ? 0 : n * map->values * map->element;
+}
+
+static size_t chunk_bytes(const rawmap *m)
+{
+    size_t n = m->chunk_rows * m->nx * m->values * m->element;
+    for (int i = 0; i < m->lead; i++)
+        n *= (size_t)m->chunk[i];
+    return n;
+}
+
+static bool decode(const rawmap *m, size_t number, h5calib_scratch *scratch)
+{
+    const struct stored *stored = &m->stored[number];
+    if (scratch->chunk && scratch->number == number)
+        return true;
+    free(scratch->chunk);
+    scratch->chunk = malloc(stored->bytes + 1);
+    scratch->number = number;
+    if (scratch->chunk && h5calib_pread(m->fd, scratch->chunk, stored->bytes, stored->address) &&
+        h5calib_codecs_decode(m->codecs, m->n_codecs, stored->mask, &scratch->chunk, stored->bytes,
+                              chunk_bytes(m)))
+        return true;
+    free(scratch->chunk);
+    scratch->chunk = NULL;
+    return false;
+}
+
+/* Plain storage: as many reads as the run has chunks, for each plane. */
+static bool read_plain(const rawmap *m, size_t first, size_t within, size_t pixel, size_t n, char *out)
+{
     const size_t planes = m->planes ? 2 : 1, bytes = m->element * (m->planes ? 1 : m->values);
     const size_t chunk_pixels = m->chunk_rows * m->nx, plane = n * bytes;
-    size_t within, first = chunk_of(m, frame, &within, NULL);
     for (size_t part; n > 0; pixel += part, n -= part, out += part * bytes) {
         const size_t k = pixel / chunk_pixels, at = pixel % chunk_pixels;
         part = chunk_pixels - at < n ? chunk_pixels - at : n;
         for (size_t p = 0; p < planes; p++) {
-            uint64_t offset = m->address[first + k] +
+            uint64_t offset = m->stored[first + k].address +
                               (uint64_t)((within * planes + p) * chunk_pixels + at) * bytes;
             if (!h5calib_pread(m->fd, out + p * plane, part * bytes, offset))
                 return false;
         }
     }
     return true;
+}
+
+const char *h5calib_rawmap_get(const calibrated *c, uint64_t frame, size_t pixel, size_t n,
+                               h5calib_scratch *scratch, size_t *plane)
+{
+    const rawmap *m = c->map;
+    size_t within, first = chunk_of(m, frame, &within, NULL);
+    if (!m->n_codecs) {
+        *plane = n * m->element;
+        return read_plain(m, first, within, pixel, n, scratch->pixels) ? scratch->pixels : NULL;
+    }
+    if (!decode(m, first, scratch))
+        return NULL;
+    const size_t frame_pixels = m->chunk_rows * m->nx;
+    const size_t step = m->element * (m->planes ? 1 : m->values);
+    *plane = frame_pixels * m->element;
+    return (char *)scratch->chunk + within * frame_pixels * m->values * m->element + pixel * step;
 }

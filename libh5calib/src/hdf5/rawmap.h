@@ -19,8 +19,23 @@ void h5calib_rawmap_free(struct rawmap *map);
 bool h5calib_rawmap_resolve(binding *b, const calibrated *c, uint64_t frame, size_t row,
                             size_t rows);
 
-/* Read pixels [pixel, pixel + n) of a resolved raw frame: the values of one pixel are
- * at out and out + n elements (H5CALIB_RAW_FIRST), or side by side. No HDF5. */
-bool h5calib_rawmap_read(const calibrated *c, uint64_t frame, size_t pixel, size_t n, char *out);
+/* Memory of one worker. */
+typedef struct h5calib_scratch {
+    char *pixels; /* h5calib_rawmap_scratch_bytes of them */
+    void *chunk;  /* the raw chunk decoded last, from malloc */
+    size_t number;
+} h5calib_scratch;
+
+/* Bytes of `pixels` for runs of n pixels. */
+size_t h5calib_rawmap_scratch_bytes(const struct rawmap *map, size_t n);
+/* Are raw chunks decoded as a whole? Then runs are whole rows of one raw chunk each, and
+ * frames of one raw chunk (equal numbers) are best done one after the other. */
+bool h5calib_rawmap_decodes(const struct rawmap *map);
+size_t h5calib_rawmap_chunk(const struct rawmap *map, uint64_t frame);
+
+/* Pixels [pixel, pixel + n) of a resolved raw frame, somewhere in `scratch`; NULL on failure.
+ * The second values of H5CALIB_RAW_FIRST lie `*plane` bytes behind the first. No HDF5. */
+const char *h5calib_rawmap_get(const calibrated *c, uint64_t frame, size_t pixel, size_t n,
+                               h5calib_scratch *scratch, size_t *plane);
 
 #endif

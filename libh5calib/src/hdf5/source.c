@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../descriptor.h"
+#include "parts.h"
 #include "process.h"
 
 #define MAX_HOPS 16
@@ -93,52 +93,13 @@ static bool absolute(const char *path)
     return path[0] == '/';
 }
 
-static void resolve(const view *owner, const char *file, char *out, size_t size)
+void h5calib_resolve(const view *owner, const char *file, char *out, size_t size)
 {
     char folder[1024] = "";
     if (!absolute(file))
         folder_of(owner->path, folder, sizeof folder);
     snprintf(out, size, "%s%s", folder, file);
     h5calib_canonical_path(out, size);
-}
-
-/* The files of a virtual dataset may be open for writing in this process too. */
-static bool flush_virtual(binding *b, const h5calib_source *s, hid_t plist, char *message,
-                          size_t size)
-{
-    size_t n = 0;
-    char name[1024], path[2048];
-    h5calib_stamp stamp;
-    b->api.H5Pget_virtual_count(plist, &n);
-    for (size_t i = 0; i < n; i++) {
-        if (b->api.H5Pget_virtual_filename(plist, i, name, sizeof name) <= 0 ||
-            strcmp(name, ".") == 0)
-            continue;
-        resolve(s->view, name, path, sizeof path);
-        if (h5calib_stamp_path(path, &stamp) &&
-            h5calib_process_writing(b, path, &stamp, message, size) == H5CALIB_WRITTEN_UNKNOWN)
-            return false;
-    }
-    return true;
-}
-
-static bool look_at_storage(binding *b, h5calib_source *s, char *message, size_t size)
-{
-    const h5 *api = &b->api;
-    bool ok = true;
-    unsigned flags;
-    size_t none = 0;
-    hid_t plist = api->H5Dget_create_plist(s->dataset);
-    s->elsewhere = api->H5Pget_external_count(plist) > 0;
-    if (api->H5Pget_layout(plist) == H5D_VIRTUAL) {
-        s->elsewhere = true;
-        ok = flush_virtual(b, s, plist, message, size);
-    }
-    s->calibrated = api->H5Pget_nfilters(plist) > 0 &&
-                    api->H5Pget_filter_by_id2(plist, H5CALIB_FILTER_ID, &flags, &none, NULL, 0,
-                                              NULL, NULL) >= 0;
-    api->H5Pclose(plist);
-    return ok;
 }
 
 static bool describe(binding *b, h5calib_source *s, const char *what, const char *path,
@@ -156,7 +117,7 @@ static bool describe(binding *b, h5calib_source *s, const char *what, const char
                     what, path, s->view->path);
         return false;
     }
-    return look_at_storage(b, s, message, size);
+    return h5calib_parts_open(b, s, message, size);
 }
 
 /* ---- following links ----------------------------------------------------------------------- */
@@ -201,7 +162,7 @@ static bool go_to_file(binding *b, place *at, const char *file, const char *path
 {
     char full[2048], why[512] = "";
     h5calib_stamp stamp;
-    resolve(at->view, file, full, sizeof full);
+    h5calib_resolve(at->view, file, full, sizeof full);
     h5calib_writing writing = H5CALIB_NOT_WRITTEN;
     if (h5calib_stamp_path(full, &stamp))
         writing = h5calib_process_writing(b, full, &stamp, message, size);
@@ -280,14 +241,23 @@ bool h5calib_source_open(binding *b, view *owner, hid_t group, const char *name,
     return dataset >= 0;
 }
 
+view *h5calib_source_view(const h5calib_source *source, size_t i)
+{
+    if (!source->view || i == 0)
+        return source->view;
+    return source->parts && i <= source->parts->n ? source->parts->views[i - 1] : NULL;
+}
+
 /* A view in use is not closed, however fresh its file: until its owner is set up
  * and counts its views itself, each source does. */
 void h5calib_source_unpin(binding *b, h5calib_source *source)
 {
-    if (source->view && source->pinned) {
-        source->pinned = false;
-        h5calib_view_release(b, source->view);
-    }
+    if (!source->view || !source->pinned)
+        return;
+    source->pinned = false;
+    view *v;
+    for (size_t i = 0; (v = h5calib_source_view(source, i)) != NULL; i++)
+        h5calib_view_release(b, v);
 }
 
 void h5calib_source_close(binding *b, h5calib_source *source)
@@ -297,8 +267,9 @@ void h5calib_source_close(binding *b, h5calib_source *source)
     if (source->memory_type >= 0)
         b->api.H5Tclose(source->memory_type);
     b->api.H5Dclose(source->dataset);
-    source->view->holds -= source->held;
     h5calib_source_unpin(b, source);
+    h5calib_parts_close(source);
+    source->view->holds -= source->held;
     source->view = NULL;
 }
 

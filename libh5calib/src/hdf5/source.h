@@ -19,15 +19,27 @@ typedef struct h5calib_source {
     int rank;
     hsize_t dims[H5CALIB_MAX_RANK];
     bool calibrated; /* itself computed by this filter */
-    bool elsewhere;  /* its bytes lie in further files (virtual, external storage) */
+    bool elsewhere;  /* its bytes lie in files that are not watched (external storage) */
+    struct h5calib_parts *parts; /* of a virtual dataset: its sources' files */
     bool pinned;     /* its view is counted as used while the owner is set up */
 } h5calib_source;
+
+/* The sources of a virtual dataset. HDF5 takes a source that is missing, or that it
+ * cannot open, for fill values. So each is opened here first: what is missing is an
+ * error, and HDF5 finds the rest open already, whatever locks there are. */
+typedef struct h5calib_parts {
+    view **views; /* held */
+    size_t n;
+} h5calib_parts;
 
 /* Open what the link `name` in `group` of `owner` leads to. `what` is its name in
  * messages ("raw dataset"). External links are followed here, not by HDF5. */
 bool h5calib_source_open(binding *b, view *owner, hid_t group, const char *name, const char *what,
                          h5calib_source *out, char *message, size_t message_size);
+/* Its owner is set up and counts its views itself from now on. */
 void h5calib_source_unpin(binding *b, h5calib_source *source);
+/* The views a source rests on: its file's, then those of its parts; NULL at the end. */
+view *h5calib_source_view(const h5calib_source *source, size_t i);
 void h5calib_source_close(binding *b, h5calib_source *source);
 
 /* Set memory_type, dtype and element of a source whose `dataset` is open; false if

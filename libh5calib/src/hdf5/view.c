@@ -135,8 +135,7 @@ static void open_image(binding *b, view *v)
         return;
     if (api->H5Pset_fapl_core(access, 65536, false) >= 0 &&
         api->H5Pset_file_image_callbacks(access, &callbacks) >= 0 &&
-        api->H5Pset_file_image(access, v->image, v->image_size) >= 0 &&
-        api->H5Pset_fclose_degree(access, H5F_CLOSE_STRONG) >= 0)
+        api->H5Pset_file_image(access, v->image, v->image_size) >= 0)
         v->file = api->H5Fopen(name, H5F_ACC_RDONLY, access);
     api->H5Pclose(access);
 }
@@ -195,8 +194,7 @@ static view *new_view(binding *b)
     v->fd = v->hdf5_fd = -1;
     v->access = new_access(b);
     if (v->access < 0 || b->api.H5Pset_fapl_log(v->access, NULL, 0, 0) < 0 ||
-        b->api.H5Pset_file_locking(v->access, false, true) < 0 ||
-        b->api.H5Pset_fclose_degree(v->access, H5F_CLOSE_STRONG) < 0) {
+        b->api.H5Pset_file_locking(v->access, false, true) < 0) {
         close_view(b, v);
         return NULL;
     }

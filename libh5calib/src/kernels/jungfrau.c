@@ -23,8 +23,7 @@ H5CALIB_INLINE TARGET void FN(jungfrau_tile)(const h5calib_calibrator *c, const 
     for (size_t j = 0; j < n; j++)
         bits |= raw[j];
     stages.in_tile = H5CALIB_HIGH;
-    if (bits > 0x3fff || c->parameters[SATURATED] || c->output == H5CALIB_OUTPUT_STAGE ||
-        pass == H5CALIB_SUBTRACT) {
+    if (bits > 0x3fff || c->parameters[SATURATED] || c->output == H5CALIB_OUTPUT_STAGE) {
         const uint16_t full = c->parameters[HIGH_GAIN] ? 0x3fff : 0xc000;
         const INT when_full = c->parameters[SATURATED] ? FULL : 0;
         EACH(j, n)
@@ -52,7 +51,7 @@ H5CALIB_INLINE TARGET void FN(jungfrau_tile)(const h5calib_calibrator *c, const 
     if (pass == H5CALIB_SUBTRACT) {
         unsigned char *used = FRAME_USED(run) + i;
         EACH(j, n)
-            used[j] = stages.of[j] == H5CALIB_HIGH && value[j] == value[j];
+            used[j] = raw[j] <= 0x3fff && value[j] == value[j];
         return;
     }
     constant = FN(staged_plane)(cell->planes[GAIN], &stages, run->first + i, n, scratch);

@@ -176,14 +176,21 @@ static int with_dataset(const request *r, view **candidates, int n)
     return kept;
 }
 
-/* A filter call from within a read of ours: the dataset being read tells its file. */
-static view *file_of_outer_read(binding *b, const h5calib_wanted *wanted)
+/* A filter call from within a read of ours: the dataset being read, or the sources of
+ * the virtual one being read, tell the file. */
+static int files_of_outer_read(binding *b, const h5calib_wanted *wanted, view **candidates)
 {
     const h5calib_source *source = h5calib_source_reading();
-    if (!source || !source->calibrated || !h5calib_view_has(b, source->view, wanted))
-        return NULL;
-    source->view->uses++;
-    return source->view;
+    view *v;
+    int n = 0;
+    if (!source || (!source->calibrated && !source->parts))
+        return 0;
+    for (size_t i = 0; n < H5CALIB_MAX_CANDIDATES && (v = h5calib_source_view(source, i)); i++)
+        if (h5calib_view_has(b, v, wanted)) {
+            v->uses++;
+            candidates[n++] = v;
+        }
+    return n;
 }
 
 static void *answer(const request *r, size_t *bytes, char *message, size_t size)
@@ -191,7 +198,6 @@ static void *answer(const request *r, size_t *bytes, char *message, size_t size)
     view *candidates[H5CALIB_MAX_CANDIDATES];
     h5calib_wanted wanted = {.uuid = r->d ? r->d->file_uuid : NULL,
                              .magic = r->legacy ? r->legacy->file_magic : 0};
-    int n = 1;
     if (r->b->depth > MAX_DEPTH) {
         h5calib_say(message, size, "more than %d calibrated datasets are computed from one another",
                     MAX_DEPTH);
@@ -199,8 +205,8 @@ static void *answer(const request *r, size_t *bytes, char *message, size_t size)
     }
     if (r->b->depth == 1 && !h5calib_process_look(r->b, message, size))
         return NULL;
-    candidates[0] = r->b->depth > 1 ? file_of_outer_read(r->b, &wanted) : NULL;
-    if (!candidates[0])
+    int n = r->b->depth > 1 ? files_of_outer_read(r->b, &wanted, candidates) : 0;
+    if (n == 0)
         n = h5calib_identify(r->b, &wanted, candidates, message, size);
     if (n > 1 && (n = with_dataset(r, candidates, n)) == 0)
         h5calib_say(message, size, "no open file has this calibrated dataset");

@@ -12,7 +12,7 @@ file(REMOVE_RECURSE ${work})
 run(${CMAKE_COMMAND} --install ${BUILD} --prefix ${work}/installed --config ${CONFIG})
 file(RENAME ${work}/installed ${work}/moved)
 
-run(${CMAKE_COMMAND} -S ${SOURCE} -B ${work}/cmake -DCMAKE_PREFIX_PATH=${work}/moved -DWANTED=${VERSION}
+run(${CMAKE_COMMAND} -S ${SOURCE} -B ${work}/cmake -G ${GENERATOR} -DCMAKE_PREFIX_PATH=${work}/moved -DWANTED=${VERSION}
   -DCMAKE_C_COMPILER=${CC} -DCMAKE_BUILD_TYPE=Release)
 run(${CMAKE_COMMAND} --build ${work}/cmake --config Release)
 file(GLOB program ${work}/cmake/consumer ${work}/cmake/consumer.exe ${work}/cmake/Release/consumer.exe)

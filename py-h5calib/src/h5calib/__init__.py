@@ -26,6 +26,7 @@ from .identity import clean, new_identity
 from .inspection import describe
 from .legacy import create_processed
 from .memory import calibrate
+from .reading import iterate, read
 from .relinking import relink
 from .verification import Finding, verify
 
@@ -56,7 +57,9 @@ __all__ = [
     "create_calibrated_dataset",
     "create_processed",
     "describe",
+    "iterate",
     "new_identity",
+    "read",
     "relink",
     "verify",
 ]

@@ -31,7 +31,7 @@ def filter_words(properties: h5py.h5p.PropDCID, number: int) -> tuple[int, ...] 
 @functools.cache
 def function(name: str) -> ctypes._CFuncPtr | None:
     """A function of the libhdf5 that h5py uses, where the loader can tell it."""
-    module = h5py.h5d.__file__
+    module = h5py.defs.__file__  # the one module that is linked to libhdf5 in every kind of build
     if sys.platform == "win32":
         module = str(Path(module).with_name("hdf5.dll"))
     try:

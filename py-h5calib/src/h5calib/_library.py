@@ -79,11 +79,11 @@ class Config(ctypes.Structure):
 def find_library() -> Path | None:
     """Path of the shared library: of the wheel, of this Python's prefix, or of the system."""
     try:
-        import libh5calib
+        from libh5calib import library_path
     except ImportError:
         pass
     else:
-        return Path(libh5calib.library_path())
+        return Path(library_path())
     names = ("lib/libh5calib.so", "lib/libh5calib.dylib", "Library/bin/h5calib.dll")
     for path in (Path(sys.prefix) / name for name in names):
         if path.exists():

@@ -39,6 +39,8 @@ def register() -> None:
     folder = os.fsencode(path.parent)
     if folder not in search_path():
         h5py.h5pl.prepend(folder)
+    # loaded at once: netCDF4 empties the list of folders when it shares this libhdf5
+    h5py.h5z.filter_avail(FILTER_ID)
 
 
 def search_path() -> list[bytes]:
@@ -105,11 +107,11 @@ def _folders() -> list[Path]:
     """Where the plugin may be: of the user's choice, of the wheel, of a conda prefix."""
     folders = [Path(p) for p in os.environ.get("HDF5_PLUGIN_PATH", "").split(os.pathsep) if p]
     try:
-        import libh5calib
+        from libh5calib import plugin_dir
     except ImportError:
         pass
     else:
-        folders.append(Path(libh5calib.plugin_dir()))
+        folders.append(Path(plugin_dir()))
     folders += [Path(sys.prefix) / "lib/hdf5/plugin", Path(sys.prefix) / "Library/lib/hdf5/plugin"]
     return folders + [Path(os.fsdecode(p)) for p in search_path()]
 

@@ -1,0 +1,183 @@
+/*
+ * direct.c - read a box of a calibrated dataset straight into an array.
+ *
+ * The same set-up and the same kernels as the filter, without HDF5's chunk cache
+ * and its copies, and with frames of one memory cell side by side.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "../hdf5/chunk.h"
+#include "../hdf5/constants.h"
+#include "../hdf5/errors.h"
+#include "../hdf5/identity.h"
+
+/* Frames at a time: enough to find several of one cell, few enough to hold. */
+#define SLAB_FRAMES 4096
+/* Bytes of raw data at a time, where HDF5 has to read it. */
+#define SLAB_RAW_BYTES ((size_t)16 << 20)
+
+typedef struct selection {
+    unsigned rank;
+    const uint64_t *start, *count;
+    char *out;
+    size_t frame_step; /* bytes from one frame to the next in `out`; 0: without gaps */
+    unsigned threads;
+} selection;
+
+/* The view of the very file the dataset is in: among byte copies its descriptor tells. */
+static view *view_of(binding *b, hid_t file, const h5calib_descriptor *d, char *message, size_t size)
+{
+    view *candidates[H5CALIB_MAX_CANDIDATES], *found = NULL;
+    h5calib_wanted wanted = {.uuid = d->file_uuid};
+    void *handle = NULL;
+    h5calib_stamp stamp;
+    int n = h5calib_identify(b, &wanted, candidates, message, size);
+    bool known = n > 1 && b->api.H5Fget_vfd_handle(file, H5P_DEFAULT, &handle) >= 0 && handle &&
+                 h5calib_stamp_fd(*(int *)handle, &stamp);
+    for (int i = 0; i < n; i++)
+        if (n == 1 || (known && h5calib_same_file(&candidates[i]->stamp, &stamp)))
+            found = candidates[i];
+    for (int i = 0; i < n; i++)
+        if (candidates[i] != found)
+            h5calib_view_release(b, candidates[i]);
+    if (n > 0 && !found)
+        h5calib_say(message, size,
+                    "several open files carry the identity of this calibrated dataset, and which of "
+                    "them it is in cannot be told: close all but one");
+    return found;
+}
+
+static bool words_of(binding *b, hid_t dataset, unsigned *words, size_t *n)
+{
+    unsigned flags;
+    hid_t plist = b->api.H5Dget_create_plist(dataset);
+    *n = H5CALIB_MAX_WORDS;
+    bool ok = plist >= 0 &&
+              b->api.H5Pget_filter_by_id2(plist, H5CALIB_FILTER_ID, &flags, n, words, 0, NULL,
+                                          NULL) >= 0;
+    if (plist >= 0)
+        b->api.H5Pclose(plist);
+    return ok && *n > 0 && *n <= H5CALIB_MAX_WORDS;
+}
+
+/* How many frames of the selection from `first` on to do at a time. */
+static uint64_t slab_of(const calibrated *c, const selection *s, uint64_t first)
+{
+    uint64_t n = s->count[0] - first;
+    if (!c->map) {
+        size_t bytes = 2 * c->raw.element;
+        for (unsigned i = 1; i < s->rank; i++)
+            bytes *= (size_t)s->count[i];
+        uint64_t most = bytes ? SLAB_RAW_BYTES / bytes : n;
+        n = n < most ? n : most ? most : 1;
+    }
+    n = n < SLAB_FRAMES ? n : SLAB_FRAMES;
+    return c->rank > 2 ? h5calib_constants_fit(c, first + s->start[0], n) : s->count[0];
+}
+
+static bool compute(binding *b, calibrated *c, const selection *s, char *message, size_t size)
+{
+    uint64_t start[H5CALIB_MAX_RANK], count[H5CALIB_MAX_RANK], n;
+    h5calib_box at;
+    size_t bytes = h5calib_dtype_size(c->dtype);
+    for (unsigned i = 0; i < s->rank; i++) {
+        start[i] = s->start[i];
+        count[i] = s->count[i];
+        bytes *= i > 0 ? (size_t)s->count[i] : 1;
+    }
+    const size_t step = s->frame_step ? s->frame_step : bytes;
+    for (uint64_t i = 0; i < s->count[0]; i += n) {
+        n = slab_of(c, s, i);
+        start[0] = s->start[0] + i;
+        count[0] = n;
+        if (!h5calib_box_of_selection(c, start, count, &at)) {
+            h5calib_say(message, size, "the selection lies outside the dataset");
+            return false;
+        }
+        if (h5calib_calibrator_whole_frame(c->calibrator) &&
+            at.rows * at.columns != c->dims[c->rank - 2] * c->dims[c->rank - 1]) {
+            h5calib_say(message, size, "this dataset is computed in whole frames, not in parts");
+            return false;
+        }
+        at.frame_step = c->rank == 3 ? s->frame_step : 0;
+        if (!h5calib_box_compute(b, c, &at, NULL, s->out + (size_t)i * step, s->threads, message, size))
+            return false;
+    }
+    return true;
+}
+
+static bool read_direct(binding *b, hid_t dataset, const selection *s, char *message, size_t size)
+{
+    unsigned words[H5CALIB_MAX_WORDS];
+    size_t n;
+    h5calib_descriptor d;
+    if (!words_of(b, dataset, words, &n)) {
+        h5calib_say(message, size, "the dataset is not a calibrated one of format version 1 or newer");
+        return false;
+    }
+    if (!h5calib_descriptor_parse(words, n, &d, message, size) ||
+        !h5calib_process_look(b, message, size))
+        return false;
+    hid_t file = b->api.H5Iget_file_id(dataset);
+    view *v = file >= 0 ? view_of(b, file, &d, message, size) : NULL;
+    calibrated *c = v ? h5calib_calibrated_open(b, v, &d, words, n, message, size) : NULL;
+    bool ok = c && s->rank == (unsigned)c->rank;
+    if (c && !ok)
+        h5calib_say(message, size, "the selection has %u axes, the dataset %d", s->rank, c->rank);
+    ok = ok && compute(b, c, s, message, size);
+    if (c)
+        h5calib_calibrated_release(b, c);
+    h5calib_view_release(b, v);
+    if (file >= 0)
+        b->api.H5Fclose(file);
+    return ok;
+}
+
+H5CALIB_API int h5calib_plugin_read(void *function, int64_t dataset, unsigned rank,
+                                    const uint64_t *start, const uint64_t *count, void *out,
+                                    uint64_t frame_step, unsigned threads, void *(*save)(void),
+                                    void (*restore)(void *), char *message, size_t message_size);
+
+/*
+ * Read the box [start, start + count) of a calibrated dataset into `out`.
+ *
+ * function    any function of the libhdf5 that `dataset` belongs to
+ * out         C order, the dtype of the dataset; frame_step bytes from one frame to the
+ *             next where the dataset has one frame axis, 0: without gaps
+ * threads     0: as many as the filter would use
+ * save        called before, and `restore` with its result after: to let other threads
+ *             of an interpreter run; both may be NULL. The caller keeps whatever lock
+ *             keeps others out of that libhdf5.
+ * Returns 0, or 1 with a message.
+ */
+int h5calib_plugin_read(void *function, int64_t dataset, unsigned rank, const uint64_t *start,
+                        const uint64_t *count, void *out, uint64_t frame_step, unsigned threads,
+                        void *(*save)(void), void (*restore)(void *), char *message,
+                        size_t message_size)
+{
+    h5calib_quiet quiet;
+    const selection s = {.rank = rank,
+                         .start = start,
+                         .count = count,
+                         .out = out,
+                         .frame_step = (size_t)frame_step,
+                         .threads = threads ? threads : h5calib_team_threads()};
+    binding *b = h5calib_bind(function, message, message_size);
+    if (!b || b->guest || rank == 0 || rank > H5CALIB_MAX_RANK) {
+        if (b)
+            h5calib_say(message, message_size, "this libhdf5 or this rank cannot be read directly");
+        return 1;
+    }
+    void *state = save ? save() : NULL;
+    h5calib_mutex_lock(&b->lock);
+    h5calib_quiet_begin(b, &quiet);
+    b->depth++;
+    bool ok = read_direct(b, dataset, &s, message, message_size);
+    b->depth--;
+    h5calib_quiet_end(b, &quiet);
+    h5calib_mutex_unlock(&b->lock);
+    if (restore)
+        restore(state);
+    return ok ? 0 : 1;
+}

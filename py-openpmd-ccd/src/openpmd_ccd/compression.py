@@ -1,0 +1,66 @@
+"""The `compression` option as HDF5 filters.
+
+None (default), "gzip", ("gzip", level), "bitshuffle" (LZ4), "blosc2" (zstd level 1 with
+bitshuffle), or any filter object of hdf5plugin. openPMD-api reads gzip by itself and the
+others when HDF5_PLUGIN_PATH points to hdf5plugin's plugins.
+"""
+
+from collections.abc import Mapping
+
+from h5py import h5z
+
+from .errors import MissingPackageError, SettingError
+from .shot import Storage
+
+_BUILT_IN = {1: "gzip", 2: "shuffle"}
+
+
+def storage(option):
+    """The `Storage` of a compression option."""
+    if option is None:
+        return Storage()
+    if isinstance(option, Storage):
+        return option
+    if isinstance(option, Mapping):
+        return Storage(((int(option["compression"]), tuple(option["compression_opts"])),))
+    name, level = option if isinstance(option, tuple) else (option, None)
+    if name == "gzip":
+        return Storage(((h5z.FILTER_SHUFFLE, ()), (h5z.FILTER_DEFLATE, (_level(level),))))
+    if name == "bitshuffle":
+        return storage(_plugins().Bitshuffle(cname="lz4"))
+    if name == "blosc2":
+        blosc = _plugins().Blosc2
+        return storage(blosc(cname="zstd", clevel=_level(level), filters=blosc.BITSHUFFLE))
+    raise SettingError(
+        f'compression must be None, "gzip", "bitshuffle", "blosc2" or a filter of hdf5plugin, '
+        f"not {option!r}"
+    )
+
+
+def _level(level):
+    if level is None:
+        return 1
+    if level not in range(10):
+        raise SettingError(f"compression level must be from 0 to 9, not {level!r}")
+    return int(level)
+
+
+def _plugins():
+    try:
+        import hdf5plugin
+    except ImportError:
+        raise MissingPackageError(
+            "this compression needs hdf5plugin: pip install 'openpmd-ccd[compression]'"
+        ) from None
+    return hdf5plugin
+
+
+def apply(storage, dcpl):
+    """Put the filters of `storage` into a dataset creation property list."""
+    for number, values in storage.filters:
+        if number not in _BUILT_IN and not h5z.filter_avail(number):
+            _plugins()
+        if number == h5z.FILTER_SHUFFLE:
+            dcpl.set_shuffle()
+        else:
+            dcpl.set_filter(number, h5z.FLAG_MANDATORY, tuple(values))

@@ -1,0 +1,91 @@
+"""The iterations of an openPMD HDF5 file, for `Scan`."""
+
+import h5py
+import numpy as np
+
+from . import attributes
+
+
+def plain(value):
+    """Attribute value in built-in types; bytes become text."""
+    if isinstance(value, bytes):
+        return value.decode("utf-8", "replace")
+    if isinstance(value, np.ndarray):
+        return [plain(v) for v in value.tolist()]
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def plain_attributes(obj):
+    """All attributes of an object, in built-in types."""
+    return {name: plain(value) for name, value in obj.attrs.items()}
+
+
+class H5Reader:
+    """Reads any groupBased openPMD file that has the record `raw`."""
+
+    def __init__(self, path):
+        self.file = h5py.File(path, "r")
+        try:
+            meshes = plain(self.file.attrs.get("meshesPath", attributes.MESHES)).strip("/")
+            self._record = f"{meshes}/{attributes.RECORD}"
+            self._data = self.file["data"]
+            self._numbers = {int(name) for name in self._data}
+        except BaseException:
+            self.file.close()
+            raise
+
+    def __contains__(self, number):
+        return number in self._numbers
+
+    def numbers(self):
+        """Shot numbers in ascending order."""
+        return sorted(self._numbers)
+
+    def attributes(self):
+        """Attributes of the file."""
+        return plain_attributes(self.file)
+
+    def iteration_attributes(self, number):
+        """Attributes of a shot's iteration."""
+        return plain_attributes(self._data[str(number)])
+
+    def _mesh(self, number):
+        return self._data[f"{number}/{self._record}"]
+
+    def mesh_attributes(self, number):
+        """Attributes of a shot's mesh."""
+        return plain_attributes(self._mesh(number))
+
+    def components(self, number):
+        """Component names in the order r, g, b, a; empty for a grey image."""
+        mesh = self._mesh(number)
+        return [] if isinstance(mesh, h5py.Dataset) else in_order(mesh)
+
+    def _first(self, number):
+        mesh = self._mesh(number)
+        return mesh if isinstance(mesh, h5py.Dataset) else mesh[in_order(mesh)[0]]
+
+    def shape(self, number):
+        """Shape of one component."""
+        return self._first(number).shape
+
+    def dtype(self, number):
+        """Type of one component."""
+        return self._first(number).dtype
+
+    def pixels(self, number, component):
+        """Array of one component ("" for a grey image)."""
+        mesh = self._mesh(number)
+        return (mesh[component] if component else mesh)[()]
+
+    def refresh(self):
+        """A closed scan does not change."""
+
+    def close(self):
+        """Close the file."""
+        self.file.close()
+
+
+def in_order(names):
+    """Colour components as r, g, b, a; others by name."""
+    return sorted(names, key=lambda n: ("rgba".find(n) if n in "rgba" else 9, n))

@@ -1,0 +1,170 @@
+"""Mend a scan that a crash left behind.
+
+The journal beside the file says where the pixels of each shot are, so the scan can be
+rebuilt even if HDF5 cannot open it. HDF5 is asked in a child process, because a torn file
+can crash it; the rebuilt file is checked the same way before it takes the place of the old.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from .errors import RecoveryError
+from .journal import Journal, journal_path, read_journal
+from .pixels import PixelSource
+
+_TIMEOUT = 3600
+
+
+@dataclass
+class Recovery:
+    """What `recover` found and did.
+
+    shots: numbers in the file now; lost: numbers in the journal whose pixels are damaged;
+    rebuilt: whether a new file was written; kept: where the damaged file is now, if so.
+    """
+
+    path: Path
+    shots: list = field(default_factory=list)
+    lost: list = field(default_factory=list)
+    rebuilt: bool = False
+    kept: Path | None = None
+
+    def __str__(self):
+        what = "rebuilt from its journal" if self.rebuilt else "complete already"
+        lost = f", {len(self.lost)} lost: {self.lost}" if self.lost else ""
+        kept = f"; the damaged file is {self.kept}" if self.kept else ""
+        return f"{self.path}: {len(self.shots)} shots, {what}{lost}{kept}"
+
+
+def recover(path, keep_damaged=True):
+    """Make every shot readable whose `add` (non-blocking: `flush`) had returned.
+
+    Harmless for a scan that was closed. If the file had to be rebuilt, the damaged one is
+    kept as ``<name>.damaged``, unless ``keep_damaged=False`` and no shot is lost. With lost
+    shots its journal is kept, too.
+
+    Returns
+    -------
+    Recovery
+
+    Raises
+    ------
+    RecoveryError
+        No such scan, or neither journal nor file can be read.
+    ScanBusyError
+        The scan is still being written.
+    """
+    path = Path(path)
+    if path.suffix == ".bp":
+        from .bp4 import recover_bp
+
+        return recover_bp(path)
+    if not journal_path(path).exists():
+        return _without_journal(path)
+    journal = Journal(path)
+    try:
+        result = _with_journal(path, keep_damaged)
+        if result.lost and result.kept:
+            shutil.copyfile(journal.path, journal_path(result.kept))
+        journal.remove()
+        return result
+    finally:
+        journal.close()
+
+
+def _without_journal(path):
+    if not path.is_file():
+        raise RecoveryError(f"{path}: no such file")
+    answer = ask(path)
+    if answer is None:
+        raise RecoveryError(f"{path} cannot be read and has no journal {journal_path(path)}")
+    return Recovery(path, shots=sorted(answer))
+
+
+def _with_journal(path, keep_damaged):
+    header, forms, records, _ = read_journal(journal_path(path))
+    if header is None:
+        # killed before the journal's first record was written: nothing was acknowledged
+        return _restart(path)
+    if header["format"] != 1:
+        raise RecoveryError(f"{journal_path(path)} is of a newer format ({header['format']})")
+    if records and not path.exists():
+        raise RecoveryError(
+            f"{path} is missing: put it back beside its journal {journal_path(path).name}"
+        )
+    good, lost = _check_pixels(path, forms, records)
+    expected = {r["shot"] for r in good}
+    if not lost and header["layout"] == "hdf5" and ask(path, journal_path(path)) == expected:
+        return Recovery(path, shots=sorted(expected))
+    kept = _rebuild(path, header, forms, good)
+    if not keep_damaged and not lost and kept:
+        kept.unlink()
+        kept = None
+    return Recovery(path, sorted(expected), sorted(lost), True, kept)
+
+
+def _restart(path):
+    if path.exists() and ask(path) is None:
+        raise RecoveryError(f"{path} cannot be read and its journal is empty")
+    return Recovery(path, shots=sorted(ask(path)) if path.exists() else [])
+
+
+def _check_pixels(path, forms, records):
+    """Split the journal's shots into those whose pixels are in the file and the numbers lost."""
+    good, lost = [], []
+    with PixelSource(path) as source:
+        for record in records:
+            form = forms.get(record["as"])
+            if form is not None and source.intact(record, form):
+                good.append(record)
+            else:
+                lost.append(record["shot"])
+    return good, lost
+
+
+def _rebuild(path, header, forms, records):
+    """Write the shots into a new file, have it read, and put it in place of the old."""
+    from .rebuild import rebuild
+
+    new = path.with_name(path.name + ".recovering")
+    rebuild(new, path, header, forms, records)
+    if ask(new) != {r["shot"] for r in records}:
+        raise RecoveryError(f"the rebuilt file {new} cannot be read back")
+    kept = _keep(path) if path.exists() else None
+    os.replace(new, path)
+    return kept
+
+
+def _keep(path):
+    """Give the damaged file a second name: at every moment one file is called `path`."""
+    kept = _unused(path.with_name(path.name + ".damaged"))
+    try:
+        os.link(path, kept)
+    except OSError:  # a file system without hard links
+        shutil.copyfile(path, kept)
+    return kept
+
+
+def _unused(path):
+    candidate, count = path, 1
+    while candidate.exists():
+        count += 1
+        candidate = path.with_name(f"{path.name}{count}")
+    return candidate
+
+
+def ask(path, journal=None):
+    """Numbers of the shots that HDF5 reads, by a child process; None if it fails or crashes."""
+    command = [sys.executable, "-m", "openpmd_ccd.inspect_file", os.fspath(path)]
+    command += [os.fspath(journal)] if journal else []
+    try:
+        done = subprocess.run(command, capture_output=True, timeout=_TIMEOUT, check=False)
+    except subprocess.TimeoutExpired:
+        return None
+    if done.returncode:
+        return None
+    return {int(n) for n in done.stdout.split()}

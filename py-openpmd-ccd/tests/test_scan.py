@@ -1,0 +1,121 @@
+"""`open_scan` on .h5 and .bp."""
+
+import h5py
+import numpy as np
+import pytest
+from conftest import frame
+
+from openpmd_ccd import CCD, ImageError, MissingPackageError, ShotNumberError, open_scan
+
+
+@pytest.fixture(params=[".h5", ".bp"])
+def scan(request, tmp_path):
+    path = tmp_path / f"cam{request.param}"
+    with CCD(path, name="cam", operator="A B", resolution=(5e-6, 4e-6), roi=(1, 2, 3, 4)) as scan:
+        for number in (7, 3, 5):
+            metadata = {"delay": number / 2, "note": "ü"} if number != 5 else {"count": 3}
+            scan.add(number, frame(number, (20, 30)), time=100 + number, metadata=metadata)
+    with open_scan(path) as opened:
+        yield opened
+
+
+def test_shots(scan):
+    assert scan.numbers == [3, 5, 7]
+    assert len(scan) == 3
+    assert [shot.number for shot in scan] == [3, 5, 7]
+    shot = scan.shot(7)
+    np.testing.assert_array_equal(shot.pixels, frame(7, (20, 30)))
+    assert (shot.shape, shot.dtype, shot.components) == ((20, 30), np.dtype("u2"), [])
+    assert shot.time == 107
+    assert shot.metadata == {"delay": 3.5, "note": "ü"}
+    assert shot.settings == {"resolution": (5e-6, 4e-6), "roi": (1, 2, 3, 4)}
+    assert shot.axes == ("y", "x")
+    np.testing.assert_allclose(shot.grid_spacing, (4e-6, 5e-6))
+    np.testing.assert_allclose(shot.grid_offset, (8e-6, 5e-6))
+    assert "20x30 uint16" in repr(shot)
+    assert scan.attributes["ccdName"] == "cam"
+    assert scan.attributes["author"] == "A B"
+
+
+def test_unknown_shots(scan):
+    for number in (4, -1, "7x"):
+        with pytest.raises((ShotNumberError, TypeError)):
+            scan.shot(number)
+
+
+def test_stack(scan):
+    expected = np.stack([frame(n, (20, 30)) for n in (3, 5, 7)])
+    np.testing.assert_array_equal(scan.stack(), expected)
+    np.testing.assert_array_equal(scan.stack([7, 3]), expected[[2, 0]])
+    da = pytest.importorskip("dask.array")
+    lazy = scan.stack(dask=True)
+    assert isinstance(lazy, da.Array)
+    assert (lazy.shape, lazy.dtype, lazy.chunksize) == ((3, 20, 30), np.dtype("u2"), (1, 20, 30))
+    np.testing.assert_array_equal(lazy.compute(scheduler="single-threaded"), expected)
+    assert lazy[1].mean().compute(scheduler="threads") == expected[1].mean()
+
+
+def test_table(scan):
+    table = scan.table
+    assert list(table)[:2] == ["number", "time"]
+    assert table["number"].tolist() == [3, 5, 7]
+    assert table["time"].tolist() == [103, 105, 107]
+    np.testing.assert_array_equal(table["delay"], [1.5, np.nan, 3.5])
+    np.testing.assert_array_equal(table["count"], [np.nan, 3, np.nan])
+    assert table["note"].tolist() == ["ü", "", "ü"]
+
+
+@pytest.mark.parametrize("suffix", [".h5", ".bp"])
+def test_colour_and_pages(suffix, tmp_path):
+    images = [frame(0, (4, 5, 3)), frame(1, (4, 5, 4)), frame(2, (6, 4, 5)), frame(3, (2, 4, 5, 3))]
+    with CCD(tmp_path / f"a{suffix}") as scan:
+        for number, image in enumerate(images):
+            scan.add(number, image)
+    with open_scan(tmp_path / f"a{suffix}") as scan:
+        for number, image in enumerate(images):
+            np.testing.assert_array_equal(scan.shot(number).pixels, image)
+            assert scan.shot(number).shape == image.shape
+        assert scan.shot(1).components == ["r", "g", "b", "a"]
+        with pytest.raises(ImageError, match="no stack"):
+            scan.stack()
+        np.testing.assert_array_equal(scan.stack([0])[0], images[0])
+
+
+def test_no_such_scan(tmp_path):
+    with pytest.raises(FileNotFoundError, match="no such scan"):
+        open_scan(tmp_path / "nope.h5")
+    (tmp_path / "bad.h5").write_bytes(b"no")
+    with pytest.raises(OSError, match="cannot be read"):
+        open_scan(tmp_path / "bad.h5")
+    h5py.File(tmp_path / "empty.h5", "w").close()
+    with pytest.raises(OSError, match="cannot be read"):
+        open_scan(tmp_path / "empty.h5")
+
+
+def test_dask_missing(scan, monkeypatch):
+    import sys
+
+    monkeypatch.setitem(sys.modules, "dask", None)
+    with pytest.raises(MissingPackageError, match=r"openpmd-ccd\[dask\]"):
+        scan.stack(dask=True)
+
+
+def test_files_of_other_writers(tmp_path):
+    """A file written by openPMD-api itself, with another meshes path."""
+    import openpmd_api
+
+    path = str(tmp_path / "foreign.h5")
+    series = openpmd_api.Series(path, openpmd_api.Access.create)
+    series.set_meshes_path("fields/")
+    iteration = series.iterations[4]
+    iteration.time = 2.0
+    mesh = iteration.meshes["raw"]
+    mesh.axis_labels = ["y", "x"]
+    part = mesh[openpmd_api.Mesh_Record_Component.SCALAR]
+    pixels = frame(0, (3, 4))
+    part.reset_dataset(openpmd_api.Dataset(pixels.dtype, pixels.shape))
+    part.store_chunk(pixels)
+    series.close()
+    with open_scan(path) as scan:
+        np.testing.assert_array_equal(scan.shot(4).pixels, pixels)
+        assert scan.shot(4).time == 2.0

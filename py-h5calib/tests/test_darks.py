@@ -10,6 +10,7 @@ from facilities import CELLS, digests, write_jungfrau, write_swissfel, write_xtd
 
 import h5calib
 from h5calib.cli import main
+from h5calib.darks import frames as frames_module
 from h5calib.darks import statistics
 
 AGIPD = "SPB_DET_AGIPD1M-1"
@@ -50,7 +51,7 @@ ARGUMENTS = ("--clip", "4", "--passes", "2")
 @pytest.mark.parametrize("small", [False, True])
 def test_plain(dark, tmp_path, monkeypatch, small):
     if small:  # some frames and rows at a time: as for data larger than memory
-        monkeypatch.setattr(statistics, "_BLOCK_BYTES", 7 * 16 * 24 * 2)
+        monkeypatch.setattr(frames_module, "_BLOCK_BYTES", 7 * 16 * 24 * 2)
         monkeypatch.setattr(statistics, "_STRIPE_BYTES", 5 * 2 * 24 * 40)
     frames, cells = dark
     raw = f"{tmp_path}/dark.h5:/raw"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 
 import h5py
-import numpy as np
 import pytest
 from click.testing import CliRunner
 
@@ -107,7 +106,9 @@ def test_missing_or_of_another_shape(folder):
     text = run("verify", f"{folder}/view.h5:/calibrated", "--values", status=1)
     assert "CHANGED: constant gain has shape [2, 3, 8, 16], it had [4, 3, 8, 16]" in text
     assert "CHANGED: constant threshold has dtype float64, it had float32" in text
-    assert "CHANGED: constant pedestal is missing: constant pedestal: no dataset '/pedestal'" in text
+    assert (
+        "CHANGED: constant pedestal is missing: constant pedestal: no dataset '/pedestal'" in text
+    )
     assert "CHANGED: values cannot be computed: something is missing" in text
     (folder / "raw.h5").unlink()
     text = run("verify", f"{folder}/view.h5:/calibrated", status=1)
@@ -130,7 +131,9 @@ def test_values_that_are_wrong(folder, monkeypatch):
 
 
 @pytest.mark.parametrize("frames", [None, [3, 1, 6, 6]])
-@pytest.mark.parametrize(("dtype", "rounding"), [("f4", "none"), ("f8", "none"), ("i2", "half_even")])
+@pytest.mark.parametrize(
+    ("dtype", "rounding"), [("f4", "none"), ("f8", "none"), ("i2", "half_even")]
+)
 def test_values_of_chosen_frames_and_dtypes(view, jungfrau, frames, dtype, rounding):
     calibration = h5calib.Jungfrau(**jungfrau[1], photon_energy=9.0, rounding=rounding)
     dataset = h5calib.create_calibrated_dataset(

@@ -63,9 +63,7 @@ def verify(dataset: h5py.Dataset, values: bool = False, samples: int = SAMPLES) 
     with ExitStack() as files:
         sources = sources_of(dataset, descriptor, files)
         recorded = _recorded(dataset)
-        found = [
-            _compare(what, source, recorded.get(what, {})) for what, source in sources.items()
-        ]
+        found = [_compare(what, source, recorded.get(what, {})) for what, source in sources.items()]
         if values and any(isinstance(source, Exception) for source in sources.values()):
             found.append(Finding("values", False, "cannot be computed: something is missing"))
         elif values:

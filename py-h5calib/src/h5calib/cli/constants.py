@@ -10,12 +10,14 @@ from rich.progress import Progress
 
 from ..darks import BadPixelRule, Dark, bad_pixels, statistics_of, write_constants
 from ..darks.find import find_darks
+from ..darks.frames import number_of_cells
 from ..darks.picture import draw
-from ..darks.statistics import frames_of, number_of_cells
+from ..darks.statistics import frames_of
 from ..darks.store import WRITERS
 from ._common import console, errors_for_people
 
 _RULE = BadPixelRule()
+_RECORDED = ("clip", "passes", "offset_sigma", "noise_sigma")
 
 
 @click.command()
@@ -28,14 +30,21 @@ _RULE = BadPixelRule()
     metavar="[STAGE=]PATH",
     help="Run folder, file or FILE:/PATH. STAGE: gain stage of the whole run (0, 1, 2).",
 )
-@click.option("--layout", type=click.Choice(list(WRITERS)), help="Of OUT; default: that of the darks.")
+@click.option(
+    "--layout", type=click.Choice(list(WRITERS)), help="Of OUT; default: that of the darks."
+)
 @click.option("--detector", help="Of several: its name.")
 @click.option("--modules", metavar="N,N,..", help="European XFEL: only these modules.")
 @click.option("--cell-ids", metavar="FILE:/PATH", help="For --dark FILE:/PATH.")
-@click.option("--kind", type=click.Choice(["pedestal", "jungfrau", "agipd", "lpd"]),
-              help="For --dark FILE:/PATH: where its gain stage is. Default: pedestal, it has none.")
+@click.option(
+    "--kind",
+    type=click.Choice(["pedestal", "jungfrau", "agipd", "lpd"]),
+    help="For --dark FILE:/PATH: where its gain stage is. Default: pedestal, it has none.",
+)
 @click.option("--cells", type=int, help="Number of memory cells; default: those there are.")
-@click.option("--clip", default=5.0, show_default=True, help="Sigmas beyond which values are left out.")
+@click.option(
+    "--clip", default=5.0, show_default=True, help="Sigmas beyond which values are left out."
+)
 @click.option("--passes", default=2, show_default=True, help="1: no clipping.")
 @click.option("--offset-sigma", default=_RULE.offset_sigma, show_default=True, help="Bad beyond.")
 @click.option("--noise-sigma", default=_RULE.noise_sigma, show_default=True, help="Bad beyond.")
@@ -54,23 +63,9 @@ def constants(out: str, runs: tuple[str, ...], **given: Any) -> None:
     with errors_for_people():
         if os.path.exists(out) and not given["overwrite"]:
             raise FileExistsError(f"{out} exists: give --overwrite, or another name")
-        chosen = given["modules"]
-        modules = [int(n) for n in chosen.split(",")] if chosen else None
-        layout, darks, stages, notes = find_darks(
-            runs, given["detector"], modules, given["kind"], given["cell_ids"]
-        )
-        for note in notes:
-            console.print(f"found: {note}")
-        rule = BadPixelRule(given["offset_sigma"], given["noise_sigma"])
-        found = {}
-        with Progress(console=console, transient=True) as progress:
-            for number, those in darks.items():
-                name = "dark frames" if number is None else f"module {number}"
-                result = _measure(progress, name, those, stages, given)
-                found[number] = result, bad_pixels(result, rule)
+        layout, found = _read(runs, given)
         layout = given["layout"] or layout
-        about = {"darks": list(runs), "clip": given["clip"], "passes": given["passes"],
-                 "offset_sigma": rule.offset_sigma, "noise_sigma": rule.noise_sigma}
+        about = {"darks": list(runs), **{name: given[name] for name in _RECORDED}}
         made = _write(out, layout, found, about)
         if given["picture"]:
             draw(given["picture"], found)
@@ -79,6 +74,23 @@ def constants(out: str, runs: tuple[str, ...], **given: Any) -> None:
         shares = ", ".join(f"{share:.2%}" for share in (bad != 0).mean(axis=(0, 2, 3)))
         console.print(f"{where}bad pixels by gain stage: {shares}")
     console.print(f"{out}: {layout}, {', '.join(made)}")
+
+
+def _read(runs: tuple[str, ...], given: dict[str, Any]) -> tuple[str, dict[int | None, Any]]:
+    """The layout of the dark runs; statistics and bad pixels by module."""
+    modules = [int(n) for n in given["modules"].split(",")] if given["modules"] else None
+    layout, darks, stages, notes = find_darks(
+        runs, given["detector"], modules, given["kind"], given["cell_ids"]
+    )
+    for note in notes:
+        console.print(f"found: {note}")
+    rule, found = BadPixelRule(given["offset_sigma"], given["noise_sigma"]), {}
+    with Progress(console=console, transient=True) as progress:
+        for number, those in darks.items():
+            name = "dark frames" if number is None else f"module {number}"
+            result = _measure(progress, name, those, stages, given)
+            found[number] = result, bad_pixels(result, rule)
+    return layout, found
 
 
 def _measure(

@@ -1,7 +1,8 @@
 """Dark runs become constants: pedestal, noise, thresholds, bad pixels."""
 
 from .bad import BadPixelRule, bad_pixels
-from .statistics import Dark, Statistics, statistics_of
+from .frames import Dark
+from .statistics import Statistics, statistics_of
 from .store import write_constants
 
 __all__ = [

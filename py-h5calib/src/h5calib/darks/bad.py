@@ -8,7 +8,13 @@ import numpy as np
 
 from .statistics import Statistics
 
-OFFSET_OUT, NOISE_OUT, EVALUATION_ERROR, NO_DATA, NO_SPREAD = 1 << 0, 1 << 1, 1 << 2, 1 << 3, 1 << 14
+OFFSET_OUT, NOISE_OUT, EVALUATION_ERROR, NO_DATA, NO_SPREAD = (
+    1 << 0,
+    1 << 1,
+    1 << 2,
+    1 << 3,
+    1 << 14,
+)
 _MAD_OF_NORMAL = 1.4826  # standard deviations in a median absolute deviation
 
 
@@ -25,7 +31,10 @@ class BadPixelRule:
     least: int = 2
 
 
-def bad_pixels(found: Statistics, rule: BadPixelRule = BadPixelRule()) -> np.ndarray:
+USUAL = BadPixelRule()
+
+
+def bad_pixels(found: Statistics, rule: BadPixelRule = USUAL) -> np.ndarray:
     """Bits for each (cell, stage, y, x), 0 is good. A stage without any data is all bad.
 
     Parameters

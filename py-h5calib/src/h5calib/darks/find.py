@@ -12,7 +12,7 @@ from ..files.euxfel_gain import gain_is_separate
 from ..files.euxfel_run import Part, open_run
 from ..files.guess import guess_layout
 from ..sources import split_reference
-from .statistics import Dark
+from .frames import Dark
 
 _BITS = {"jungfrau": 0x3FFF, "lpd": 0x0FFF}
 _STAGE = re.compile(r"([0-2])=(.+)$")
@@ -40,7 +40,11 @@ def find_darks(
         match = _STAGE.match(text)
         stage, path = (int(match[1]), match[2]) if match else (None, text)
         if split_reference(path):
-            layout, kind, made = "plain", kind or "pedestal", {None: [_plain(path, kind, stage, cell_ids)]}
+            layout, kind, made = (
+                "plain",
+                kind or "pedestal",
+                {None: [_plain(path, kind, stage, cell_ids)]},
+            )
         else:
             layout, why = guess_layout(path)
             notes.append(f"{path}: layout {layout}, {why}")
@@ -80,7 +84,7 @@ def _of_layout(
 ) -> tuple[str, Found]:
     if layout == "swissfel":
         names = swissfel.detectors(path)
-        if detector is None and len(names) > 1 or detector and detector not in names:
+        if (detector is None and len(names) > 1) or (detector and detector not in names):
             raise ValueError(f"detectors in {path}: {', '.join(names)}; say which with --detector")
         raw = f"{path}:/data/{detector or names[0]}/data"
         return "jungfrau", {None: [Dark(raw, None, stage, bits=_BITS["jungfrau"])]}

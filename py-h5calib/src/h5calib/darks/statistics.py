@@ -2,39 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 
-import h5py
 import numpy as np
 
 from ..sources import open_file_dataset
+from .frames import Dark, blocks_of, number_of_cells, size_of
 
-_BLOCK_BYTES = 64 << 20
 _STRIPE_BYTES = 1 << 30  # of sums kept at a time
 _BYTES_PER_SUM = 3 * 8 + 2 * 8
-_JUNGFRAU = np.array([0, 1, -1, 2], "i1")  # stage of each gain code; -1: invalid
-_LPD = np.array([0, 1, 2, -1], "i1")
-
-
-@dataclass(frozen=True)
-class Dark:
-    """Dark frames of one dataset.
-
-    `raw` and `cells` (memory cell of each frame) are ``"file:/path"``. `stage` is the gain stage
-    of all pixels; None: it is in the raw pixel (JUNGFRAU, LPD). `gain` is a dataset of gain codes beside.
-    `pair`: frames are (2, y, x), signal and gain voltage (AGIPD). `bits` are those of the ADC, the
-    gain code starts at bit `shift`.
-    """
-
-    raw: str
-    cells: str | None = None
-    stage: int | None = None
-    gain: str | None = None
-    pair: bool = False
-    bits: int = 0xFFFF
-    shift: int = 14
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,7 +53,7 @@ def statistics_of(
     progress : callable
         Called with how many frames were read since the last call.
     """
-    shape = (cells or number_of_cells(darks), stages, *_size(darks))
+    shape = (cells or number_of_cells(darks), stages, *size_of(darks))
     rows = _stripe(shape)
     parts = []
     for start in range(0, shape[2], rows):
@@ -83,7 +61,7 @@ def statistics_of(
         before = None
         for _ in range(passes):
             sums = _Sums((*shape[:2], stripe.stop - stripe.start, shape[3]), before, clip)
-            for values, stage, voltage, ids in _blocks(darks, stripe, progress):
+            for values, stage, voltage, ids in blocks_of(darks, stripe, progress):
                 sums.add(values, stage, voltage, ids)
             before = sums.result()
         parts.append(before)
@@ -95,18 +73,11 @@ def statistics_of(
 
 def frames_of(darks: Sequence[Dark], cells: int, stages: int = 3, passes: int = 2) -> int:
     """How many frames `statistics_of` reads, for a progress bar."""
-    shape = (cells, stages, *_size(darks))
+    shape = (cells, stages, *size_of(darks))
     stripes = -(-shape[2] // _stripe(shape))
     with ExitStack() as files:
         counts = [open_file_dataset(d.raw, "dark data", files).shape[0] for d in darks]
     return sum(counts) * passes * stripes
-
-
-def number_of_cells(darks: Sequence[Dark]) -> int:
-    """One more than the largest memory cell."""
-    with ExitStack() as files:
-        ids = [open_file_dataset(d.cells, "cell ids", files)[()] for d in darks if d.cells]
-    return int(max((i.max(initial=0) for i in ids), default=0)) + 1
 
 
 class _Sums:
@@ -116,8 +87,13 @@ class _Sums:
         self.count, self.total, self.squares, self.voltage = (np.zeros(shape) for _ in range(4))
         self.before, self.clip = before, clip
 
-    def add(self, values: np.ndarray, stage: np.ndarray | int, voltage: np.ndarray | None,
-            ids: np.ndarray) -> None:
+    def add(
+        self,
+        values: np.ndarray,
+        stage: np.ndarray | int,
+        voltage: np.ndarray | None,
+        ids: np.ndarray,
+    ) -> None:
         for cell in np.unique(ids):
             if not 0 <= cell < len(self.count):
                 continue
@@ -151,54 +127,6 @@ class _Sums:
                 np.sqrt(np.maximum(variance, 0)),
                 self.voltage / self.count,
             )
-
-
-def _blocks(
-    darks: Sequence[Dark], rows: slice, progress: Callable[[int], None]
-) -> Iterator[tuple[np.ndarray, np.ndarray | int, np.ndarray | None, np.ndarray]]:
-    """Values, gain stage, gain voltage and memory cell of some frames at a time."""
-    for dark in darks:
-        with ExitStack() as files:
-            raw = open_file_dataset(dark.raw, "dark data", files)
-            gain = open_file_dataset(dark.gain, "gain", files) if dark.gain else None
-            cells = open_file_dataset(dark.cells, "cell ids", files)[()] if dark.cells else None
-            step = max(1, _BLOCK_BYTES // max(1, raw.dtype.itemsize * int(np.prod(raw.shape[1:]))))
-            for start in range(0, raw.shape[0], step):
-                block = raw[start : start + step, ..., rows, :]
-                codes = None if gain is None else gain[start : start + step, ..., rows, :]
-                ids = None if cells is None else cells[start : start + step]
-                yield _frames(dark, block, codes, ids)
-                progress(len(block))
-
-
-def _frames(
-    dark: Dark, block: np.ndarray, codes: np.ndarray | None, ids: np.ndarray | None
-) -> tuple[np.ndarray, np.ndarray | int, np.ndarray | None, np.ndarray]:
-    """A block with one axis of frames, taken apart."""
-    size, voltage = block.shape[-2:], None
-    if dark.pair:
-        flat = block.reshape(-1, 2, *size)
-        block, voltage = flat[:, 0], flat[:, 1]
-    block = block.reshape(-1, *size)
-    stage: np.ndarray | int = dark.stage if dark.stage is not None else 0
-    if dark.stage is None and codes is not None:
-        stage = _JUNGFRAU[codes.reshape(-1, *size) & 3]
-    elif dark.stage is None:
-        table = _LPD if dark.shift == 12 else _JUNGFRAU
-        stage = table[block.astype("u2") >> dark.shift & 3]
-    if block.dtype.kind in "iu" and dark.bits != 0xFFFF:
-        block = block & block.dtype.type(dark.bits)
-    ids = np.zeros(len(block), "i8") if ids is None else ids.reshape(-1).astype("i8")
-    return block, stage, voltage, ids
-
-
-def _size(darks: Sequence[Dark]) -> tuple[int, int]:
-    with ExitStack() as files:
-        shapes = {open_file_dataset(d.raw, "dark data", files).shape[-2:] for d in darks}
-    if len(shapes) != 1:
-        sizes = ", ".join(f"{y} x {x}" for y, x in sorted(shapes)) or "none"
-        raise ValueError(f"dark frames of one size are needed, these are {sizes}")
-    return shapes.pop()
 
 
 def _stripe(shape: tuple[int, ...]) -> int:

@@ -15,7 +15,9 @@ from .statistics import Statistics
 
 
 def write_constants(
-    path: str, layout: str, modules: Mapping[int | None, tuple[Statistics, np.ndarray]],
+    path: str,
+    layout: str,
+    modules: Mapping[int | None, tuple[Statistics, np.ndarray]],
     about: Mapping[str, Any],
 ) -> list[str]:
     """Write pedestal, noise and bad pixels of each module; returns the names of the datasets.
@@ -64,8 +66,11 @@ def _swissfel(found: Statistics, bad: np.ndarray) -> dict[str, np.ndarray]:
             "plain or euxfel"
         )
     mask = np.bitwise_or.reduce(bad[0], axis=0).astype("i8")
-    return {"gains": found.mean[0].astype("f4"), "gainsRMS": found.noise[0].astype("f4"),
-            "pixel_mask": mask}
+    return {
+        "gains": found.mean[0].astype("f4"),
+        "gainsRMS": found.noise[0].astype("f4"),
+        "pixel_mask": mask,
+    }
 
 
 def _plain(found: Statistics, bad: np.ndarray) -> dict[str, np.ndarray]:

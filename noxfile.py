@@ -71,6 +71,7 @@ def ctest(session: nox.Session, folder: str, *options: str) -> Path:
 def tests(session: nox.Session) -> None:
     """All tests: CTest, the Python tests of each package, integration of the installed packages."""
     groups = [need for folder in PROJECTS for need in group(folder, "test")]
+    groups += ["--only-binary=aare", *group("py-h5calib", "peers")]
     install_packages(session, *groups, "-r", "tests/requirements.txt")
     ctest(session, "build", "-DH5CALIB_WERROR=ON")
     for folder in (*PROJECTS, "tests"):
@@ -108,14 +109,6 @@ def fresh(session: nox.Session) -> None:
     `-- demo` or `-- tests` runs one of them.
     """
     session.run("bash", "tests/fresh.sh", *session.posargs, external=True)
-
-
-@nox.session(default=False)
-def peers(session: nox.Session) -> None:
-    """The same frames through other programs that calibrate: aare, pyFAI, ccdproc."""
-    install_packages(session, *TEST_TOOLS, *group("py-h5calib", "peers"))
-    tests_of_peers = ["libh5calib/tests/test_data.py", "py-h5calib/tests/test_peers.py"]
-    session.run("pytest", "-q", "-rs", *tests_of_peers, *session.posargs)
 
 
 @nox.session(default=False)

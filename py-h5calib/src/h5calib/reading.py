@@ -100,7 +100,7 @@ def iterate(
     ...     pedestal = h5calib.Pedestal(np.ones((1, 1)))
     ...     d = h5calib.create_calibrated_dataset(f, "v", raw="raw", calibration=pedestal)
     ...     [float(block.sum()) for where, block in h5calib.iterate(d, frames=2)]
-    [0.0, 4.0, 3.0]
+    [-1.0, 3.0, 3.0]
     """
     if frames is None:
         frame_bytes = int(np.prod(dataset.shape[1:], dtype="u8")) * dataset.dtype.itemsize

@@ -64,7 +64,10 @@ def test_agipd(folder, agipd):
     before = digests(folder / "raw")
     template = f"{folder}/constants/AGIPD{{module:02d}}.h5"
     text = run("create", folder / "view.h5", "--raw", folder / "raw", "--constants", template)
-    assert f"guessed: layout euxfel, it has the groups INSTRUMENT and INDEX found: detector {AGIPD}" in text
+    assert (
+        f"guessed: layout euxfel, it has the groups INSTRUMENT and INDEX found: detector {AGIPD}"
+        in text
+    )
     assert "pedestal = Offset, axes xycs (modules 0 to 15)" in text
     with h5py.File(folder / "view.h5") as view:
         for m in MODULES:
@@ -137,7 +140,14 @@ def test_extra_data_reads_views_of_files(folder, agipd):
 def test_several_files_of_a_module(folder, rng):
     write_xtdf(folder / "raw", rng, AGIPDModule, "AGIPD", AGIPD, [0, 1], sequences=2)
     constants = write_database(folder / "constants/all.h5", rng, 512, 128, thresholds=True)
-    run("create", folder / "v.h5", "--raw", folder / "raw", "--constants", folder / "constants/all.h5")
+    run(
+        "create",
+        folder / "v.h5",
+        "--raw",
+        folder / "raw",
+        "--constants",
+        folder / "constants/all.h5",
+    )
     with h5py.File(folder / "v.h5") as view:
         for m in (0, 1):
             both = [agipd_reference(folder, m, constants, sequence) for sequence in (0, 1)]
@@ -216,12 +226,15 @@ def test_jungfrau(folder, rng, codes_in_adc, tmp_path):
     with h5py.File(folder / "constants/jf.h5", "w") as file:
         file["Offset10Hz/0/data"], file["RelativeGain10Hz/0/data"] = offset, gain
     text = run(
-        "create", folder / "v.h5", "--raw", folder / "raw", "--constants", folder / "constants/jf.h5"
+        "create",
+        folder / "v.h5",
+        "--raw",
+        folder / "raw",
+        "--constants",
+        folder / "constants/jf.h5",
     )
     assert ("gain from bits" if codes_in_adc else "gain from the dataset gain") in text
-    calibration = h5calib.Jungfrau(
-        h5calib.Constant(offset, "xycs"), h5calib.Constant(gain, "xycs")
-    )
+    calibration = h5calib.Jungfrau(h5calib.Constant(offset, "xycs"), h5calib.Constant(gain, "xycs"))
     folder = shutil.move(folder, tmp_path / "moved")
     with h5py.File(folder / "v.h5") as view:
         for m in (1, 2):
@@ -246,7 +259,9 @@ def test_masks_of_the_database_together_and_thresholds_of_five(folder, rng):
         del file["ThresholdsDark"]
         file["ThresholdsDark"] = np.concatenate([five, five[..., :1], five], -1)
         file["SlopesPC"] = np.zeros((128, 512, CELLS, 10))
-    text = run("create", folder / "v.h5", "--raw", folder / "raw", "--constants", folder / "constants")
+    text = run(
+        "create", folder / "v.h5", "--raw", folder / "raw", "--constants", folder / "constants"
+    )
     assert "mask = BadPixelsDark | BadPixelsPC, stored" in text
     assert "SlopesPC is not used: its shape" in text
     k["BadPixelsDark"] = k["BadPixelsDark"] | more.transpose(2, 1, 0)[:, None]

@@ -54,8 +54,9 @@ def view(
     **parameters
         Of the detector's class.
     """
-    run, entries, notes = plan_run(raw, constants, detector, mask, modules, gain_from, frames,
-                                   parameters)
+    run, entries, notes = plan_run(
+        raw, constants, detector, mask, modules, gain_from, frames, parameters
+    )
     return View(list(entries.values()), notes, _finish(run.detector, entries))
 
 

@@ -130,7 +130,7 @@ def test_module_map_and_binary_gain_maps(tmp_path, rng):
 
 
 def test_which_file_is_the_gain_file_without_a_mask(made, tmp_path):
-    _, _, _, paths = made
+    paths = made[3]
     with h5py.File(paths[1], "r+") as file:
         del file["pixel_mask"]
     text = create(tmp_path, [paths[0], paths[2], paths[1]])

@@ -102,8 +102,8 @@ def _plain(view: str, given: dict[str, Any], common: dict[str, Any]) -> list[str
         )
     if not given["algorithm"]:
         raise ValueError(
-            f"--raw {given['raw']} is a single dataset: "
-            f"add --algorithm ({', '.join(algorithms())}) and its --constant NAME=FILE:/PATH"
+            f"--raw {given['raw']} is a single dataset: add --algorithm "
+            f"({', '.join(algorithms())}) and its --constant NAME=FILE:/PATH"
         )
     calibration = _calibration(given)
     with opened_view(view) as file:

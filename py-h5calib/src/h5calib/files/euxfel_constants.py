@@ -1,4 +1,4 @@
-"""Constants of AGIPD, LPD, DSSC and JUNGFRAU: exports of the calibration database, of Cheetah."""
+"""Constants of the European XFEL: exports of its calibration database, Cheetah's files."""
 
 from __future__ import annotations
 

@@ -165,8 +165,8 @@ def _kind(place: str) -> tuple[str, str]:
     with h5py.File(name, "r") as file:
         if "gains" not in file:
             raise MissingObjectError(
-                f"constants: {name} has no dataset gains: "
-                "is it a pedestal or gain file of SwissFEL?"
+                f"constants: {name} has no dataset gains: it is no pedestal or gain file of "
+                "SwissFEL, give another"
             )
         if not kind and "pixel_mask" not in file:
             kind = "gain" if np.nanmin(file["gains"][1]) < 0 else "pedestal"

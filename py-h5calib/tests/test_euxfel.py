@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import sys
 
 import h5py
 import numpy as np
@@ -268,6 +269,54 @@ def test_masks_of_the_database_together_and_thresholds_of_five(folder, rng):
     with h5py.File(folder / "v.h5") as view:
         data = view[f"INSTRUMENT/{AGIPD}/DET/0CH0:xtdf/image/data"]
         assert same(data[()], agipd_reference(folder, 0, k))
+
+
+def test_again(folder, rng, contents):
+    write_xtdf(folder / "raw", rng, AGIPDModule, "AGIPD", AGIPD, [0, 1], sequences=2)
+    write_database(folder / "constants/all.h5", rng, 512, 128, thresholds=True)
+    write_database(folder / "few.h5", rng, 512, 128, thresholds=True, cells=2)
+    create = ("create", folder / "v.h5", "--raw", folder / "raw", "--constants")
+    run(*create, folder / "constants")
+    with h5py.File(folder / "v.h5") as view:
+        before = contents(view)
+    assert "exists in" in run(*create, folder / "constants", status=1)
+    more = ("--constants", f"1={folder}/few.h5", "--overwrite")
+    assert "has memory cell" in run(*create, folder / "constants", *more, status=1)
+    with h5py.File(folder / "v.h5") as view:
+        assert contents(view) == before
+    run(*create, folder / "constants", "--overwrite")
+    with h5py.File(folder / "v.h5") as view:
+        assert len(view["h5calib"]) == 4
+
+
+def test_a_raw_file_is_never_the_view(folder, rng):
+    write_xtdf(folder / "raw", rng, AGIPDModule, "AGIPD", AGIPD, [0])
+    write_database(folder / "c.h5", rng, 512, 128, thresholds=True)
+    before, raw = digests(folder / "raw"), folder / "raw/RAW-R0034-AGIPD00-S00000.h5"
+    more = ("--constants", folder / "c.h5", "--overwrite")
+    assert "is a raw file, which is only read" in run("create", raw, "--raw", raw, *more, status=1)
+    assert digests(folder / "raw") == before
+
+
+def test_data_of_others_stays(folder, rng):
+    write_xtdf(folder / "raw", rng, AGIPDModule, "AGIPD", AGIPD, [0])
+    write_database(folder / "c.h5", rng, 512, 128, thresholds=True)
+    with h5py.File(folder / "v.h5", "w") as view:
+        view[f"INSTRUMENT/{AGIPD}/DET/0CH0:xtdf/image/cellId"] = np.arange(3)
+    more = ("--constants", folder / "c.h5")
+    text = run("create", folder / "v.h5", "--raw", folder / "raw", *more, status=1)
+    assert "cellId in" in text
+    assert "is data, where a link to" in text
+    with h5py.File(folder / "v.h5") as view:
+        assert list(view[f"INSTRUMENT/{AGIPD}/DET/0CH0:xtdf/image"]) == ["cellId"]
+        assert len(view["h5calib"]) == 0
+
+
+def test_without_extra_data(folder, rng, monkeypatch):
+    write_xtdf(folder / "raw", rng, AGIPDModule, "AGIPD", AGIPD, [0])
+    monkeypatch.setitem(sys.modules, "extra_data", None)
+    text = run("create", folder / "v.h5", "--raw", folder / "raw", status=1)
+    assert "read with EXtra-data: pip install 'h5calib[euxfel]'" in text
 
 
 @pytest.mark.parametrize(

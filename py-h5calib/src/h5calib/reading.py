@@ -266,7 +266,7 @@ def _read_virtual(dataset: h5py.Dataset, box: Box, out: np.ndarray, threads: int
         out[...] = dataset[tuple(slice(*bounds) for bounds in box)]
 
 
-class _source:
+class _source:  # noqa: N801 (used like a function)
     """A source dataset of a virtual one, its file opened for as long as it is needed."""
 
     def __init__(self, dataset: h5py.Dataset, file_name: str, name: str) -> None:

@@ -15,11 +15,12 @@ import h5calib
 from h5calib.cli import main
 
 extra_data = pytest.importorskip("extra_data", reason="pip install EXtra-data")
-from extra_data.tests.mockdata.detectors import AGIPDModule, LPDModule  # noqa: E402
+from extra_data.tests.mockdata.detectors import AGIPDModule, DSSCModule, LPDModule  # noqa: E402
 
 MODULES = range(16)
 ODD = {3: [3, 0, 0, 2], 7: [0, 0, 0, 0], 9: [3, 4, 5, 2]}
-AGIPD, LPD, JF = "SPB_DET_AGIPD1M-1", "FXE_DET_LPD1M-1", "SPB_IRDA_JF4M"
+AGIPD, LPD, DSSC = "SPB_DET_AGIPD1M-1", "FXE_DET_LPD1M-1", "SCS_DET_DSSC1M-1"
+JF = "SPB_IRDA_JF4M"
 
 
 def run(*arguments, status=0):
@@ -217,6 +218,25 @@ def test_lpd(folder, rng):
     assert digests(folder / "raw") == before
 
 
+def test_dssc(folder, rng):
+    write_xtdf(folder / "raw", rng, DSSCModule, "DSSC", DSSC, [0, 1])
+    before = digests(folder / "raw")
+    offset = rng.uniform(0, 50, (512, 128, CELLS))
+    with h5py.File(folder / "constants/dssc.h5", "w") as file:
+        file["Offset"] = offset
+    run("create", folder / "v.h5", "--raw", folder / "raw", "--constants", folder / "constants")
+    calibration = h5calib.Dssc(offset.transpose(2, 1, 0))
+    with h5py.File(folder / "v.h5") as view:
+        for m in (0, 1):
+            path = f"INSTRUMENT/{DSSC}/DET/{m}CH0:xtdf/image"
+            with h5py.File(folder / f"raw/RAW-R0034-DSSC{m:02d}-S00000.h5") as raw:
+                cells = raw[path]["cellId"][()]
+                expected = calibration.reference(raw[path]["data"][()], cells, "f4")
+            assert same(view[path]["data"][()], expected)
+            assert same(view[f"{DSSC}/data"][:, m], expected[:, 0])
+    assert digests(folder / "raw") == before
+
+
 @pytest.mark.parametrize("codes_in_adc", [False, True])
 def test_jungfrau(folder, rng, codes_in_adc, tmp_path):
     write_jungfrau(folder / "raw", rng, [1, 2], codes_in_adc=codes_in_adc)
@@ -247,6 +267,7 @@ def test_jungfrau(folder, rng, codes_in_adc, tmp_path):
             assert same(view[path]["data"][()], expected)
             assert same(view[f"{JF}/data"][:, :, m - 1], expected)
             assert isinstance(view[path].get("memoryCell", getlink=True), h5py.ExternalLink)
+    assert "nothing changed" in run("verify", folder / "v.h5", "--values", "--samples", 2)
     assert digests(folder / "raw") == before
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import h5py
 import numpy as np
 import pytest
@@ -83,6 +85,7 @@ def test_plain(dark, tmp_path, monkeypatch, small):
 
 
 def test_one_pass_has_all_values(dark, tmp_path):
+    pytest.importorskip("matplotlib", reason="pip install matplotlib")
     frames, _ = dark
     more = ("--passes", 1, "--picture", tmp_path / "dark.png")
     run("constants", tmp_path / "out.h5", "--dark", f"{tmp_path}/dark.h5:/raw", *more)
@@ -116,6 +119,7 @@ def test_jungfrau_of_swissfel(tmp_path, rng):
 
 def test_agipd(tmp_path, rng):
     pytest.importorskip("extra_data", reason="pip install EXtra-data")
+    pytest.importorskip("matplotlib", reason="pip install matplotlib")
     from extra_data.tests.mockdata.detectors import AGIPDModule
 
     for stage in range(3):
@@ -166,6 +170,15 @@ def test_jungfrau_of_the_european_xfel(tmp_path, rng):
     with np.errstate(invalid="ignore"):
         expected = np.where(chosen, adc.astype("f8"), 0).sum(0) / chosen.sum(0)
     assert np.allclose(offset[..., 2, 2].T, expected, equal_nan=True)
+
+
+def test_a_picture_without_matplotlib(dark, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    more = ("--picture", tmp_path / "p.png")
+    text = run(
+        "constants", tmp_path / "o.h5", "--dark", f"{tmp_path}/dark.h5:/raw", *more, status=1
+    )
+    assert "pictures need matplotlib: pip install 'h5calib[picture]'" in text
 
 
 @pytest.mark.parametrize(

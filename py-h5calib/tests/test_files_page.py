@@ -59,6 +59,7 @@ def files(tmp_path, monkeypatch, rng):
 
 
 def test_commands(files):
+    pytest.importorskip("matplotlib", reason="pip install matplotlib")
     commands = [line for block in blocks("") for line in block.splitlines() if line]
     assert len(commands) >= 12
     for command in commands:

@@ -42,7 +42,8 @@ def create(tmp_path, paths, *more, status=0):
 
 def test_real_frames(data_folder, tmp_path):
     """Written in SwissFEL's layout, against an outside reference; see the data's own notes."""
-    data = np.load(data_folder / "jungfrau_mod5.npz")
+    with np.load(data_folder / "jungfrau_mod5.npz") as file:
+        data = dict(file)
     gain = data["gain_adu_per_photon"]
     paths = write_swissfel(tmp_path, data["raw"], data["pedestal"], gain)
     before = digests(tmp_path)

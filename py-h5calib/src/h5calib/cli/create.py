@@ -12,6 +12,7 @@ from .._algorithms import OPTIONAL
 from ..files import LAYOUTS, guess, plan_view, write_view
 from ..files.euxfel_constants import mask_name
 from ..files.euxfel_files import write_run
+from ..files.view import refuse_raw_file
 from ..sources import split_reference
 from ._common import console, errors_for_people, split_pairs
 from ._frames import HELP as FRAMES_HELP
@@ -128,6 +129,7 @@ def _layout(view: str, given: dict[str, Any], common: dict[str, Any]) -> list[st
         return [*notes, *(f"found: {note}" for note in found), *paths]
     planned = plan_view(given["raw"], layout, **options)
     notes += [f"found: {note}" for note in planned.notes]
+    refuse_raw_file(view, planned)  # before it is opened for writing
     with opened_view(view) as file:
         return notes + [_made(view, dataset) for dataset in write_view(file, planned, **common)]
 

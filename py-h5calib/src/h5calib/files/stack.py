@@ -10,6 +10,8 @@ import numpy as np
 
 from .view import relative_name
 
+STACKED = ("data", "trainId", "pulseId", "module")  # what stack_modules makes
+
 
 @dataclass(frozen=True, eq=False)
 class Piece:

@@ -113,6 +113,22 @@ def fresh(session: nox.Session) -> None:
 
 
 @nox.session(default=False)
+def kill(session: nox.Session) -> None:
+    """Kill a process that writes camera shots, 300 times; no acknowledged shot may be lost."""
+    install_packages(session, *group("py-openpmd-ccd", "test"))
+    session.run("python", "py-openpmd-ccd/tests/kill.py", "--kills", "300", *session.posargs)
+
+
+@nox.session(python=["3.10", "3.13"], default=False)
+def openpmd_sets(session: nox.Session) -> None:
+    """The camera writer's tests on the oldest set it promises to work with, and on the newest."""
+    oldest = group("py-openpmd-ccd", "oldest") if session.python == "3.10" else ["--upgrade"]
+    session.install(*oldest, *group("py-openpmd-ccd", "test"), "./py-openpmd-ccd")
+    with session.chdir("py-openpmd-ccd"):
+        session.run("pytest", "-q", *session.posargs)
+
+
+@nox.session(default=False)
 def sanitize(session: nox.Session) -> None:
     """AddressSanitizer and UndefinedBehaviorSanitizer: the C tests, and reading through h5py."""
     install_packages(session, *TEST_TOOLS, "-r", "tests/requirements.txt")

@@ -17,7 +17,6 @@ from pathlib import Path
 
 import h5py
 import numpy as np
-
 from openpmd_ccd import CCD
 from openpmd_ccd.lists import to_array
 

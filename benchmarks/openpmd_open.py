@@ -13,7 +13,6 @@ import time
 
 import numpy as np
 from openpmd_add import tmpfs
-
 from openpmd_ccd import CCD
 
 READERS = {

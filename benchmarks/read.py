@@ -19,6 +19,7 @@ import tempfile
 import time
 from pathlib import Path
 
+import h5calib
 import h5py
 import numpy as np
 import read_peers as peers
@@ -26,8 +27,6 @@ from read_cases import Case, make_all
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
-
-import h5calib
 
 THREADS = 2
 
@@ -78,7 +77,7 @@ def take_turns(case: Case, rounds: int) -> dict[str, list[float]]:
     out = np.empty((peers.blocks(case)[0].stop, *case.shape[1:]), "f4")
     ways = readers(case)
     seconds = {name: [] for name in ways}
-    for name, run in ways.items():  # compile, fill caches
+    for run in ways.values():  # compile, fill caches
         run(out)
     for _ in track(range(rounds), description=case.name, console=Console(stderr=True)):
         for name, run in ways.items():
@@ -106,7 +105,7 @@ def ratios(case: Case, seconds: dict[str, list[float]]) -> list[dict]:
 
 
 def roofline(case: Case, seconds: dict[str, list[float]]) -> list[dict]:
-    """Bytes that must move (raw, result, constants no cache holds) at the speed of memcpy's bytes."""
+    """Bytes that must move (raw, result, constants no cache holds) at the speed of memcpy."""
     pixels = int(np.prod(case.shape))
     raw = pixels * (4 if case.kind == "agipd" else 2)
     groups = -(-case.shape[0] // (16 * case.cells)) * case.cells
@@ -192,7 +191,13 @@ def cold(case: Case, rounds: int) -> list[dict]:
 def show(rows: list[dict]) -> None:
     table = Table("case", "metric", "median", "range", "unit")
     for r in rows:
-        table.add_row(r["case"], r["metric"], f"{r['value']:.2f}", f"{r['least']:.2f} - {r['most']:.2f}", r["unit"])
+        table.add_row(
+            r["case"],
+            r["metric"],
+            f"{r['value']:.2f}",
+            f"{r['least']:.2f} - {r['most']:.2f}",
+            r["unit"],
+        )
     Console(width=120).print(table)
 
 
@@ -205,8 +210,12 @@ def plot(rows: list[dict], path: str) -> None:
     cases = list(dict.fromkeys(r["case"] for r in rows))
     figure, axes = plt.subplots(1, len(cases), figsize=(4 * len(cases), 4), layout="constrained")
     for axis, case in zip(np.atleast_1d(axes), cases, strict=True):
-        speeds = {r["metric"][6:]: r["value"] for r in rows if r["case"] == case and r["unit"] == "GB/s"}
-        colours = ["tab:orange" if n.startswith(("filter", "direct")) else "tab:gray" for n in speeds]
+        speeds = {
+            r["metric"][6:]: r["value"] for r in rows if r["case"] == case and r["unit"] == "GB/s"
+        }
+        colours = [
+            "tab:orange" if n.startswith(("filter", "direct")) else "tab:gray" for n in speeds
+        ]
         axis.barh(list(speeds), list(speeds.values()), color=colours)
         axis.invert_yaxis()
         axis.set(title=case, xlabel="GB/s of float32")
@@ -214,12 +223,16 @@ def plot(rows: list[dict], path: str) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
     parser.add_argument("--quick", action="store_true", help="a quarter of the frames")
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--json")
     parser.add_argument("--plot")
-    parser.add_argument("--folder", help="where the files go (they are removed); default: temporary")
+    parser.add_argument(
+        "--folder", help="where the files go (they are removed); default: temporary"
+    )
     options = parser.parse_args()
     rows = []
     with tempfile.TemporaryDirectory(dir=options.folder) as folder:
@@ -229,8 +242,9 @@ def main() -> None:
             if case.kind == "agipd":
                 rows += first_frame(case, options.rounds)
     show(rows)
-    print(f"HDF5 {h5py.version.hdf5_version}, default chunk cache of that release, {os.cpu_count()} processors, "
-          f"peak {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024} MB")  # fmt: skip
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+    print(f"HDF5 {h5py.version.hdf5_version}, default chunk cache of that release")
+    print(f"{os.cpu_count()} processors, peak {peak} MB")
     if options.json:
         Path(options.json).write_text(json.dumps(rows, indent=1) + "\n")
     if options.plot:

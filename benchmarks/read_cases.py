@@ -9,11 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import h5calib
 import h5py
 import hdf5plugin
 import numpy as np
-
-import h5calib
 
 RNG = np.random.default_rng(20261120)
 
@@ -35,7 +34,9 @@ class Case:
 def spots(shape: tuple[int, int], n: int) -> np.ndarray:
     """A mask with n bright spots of 5 x 5 pixels."""
     mask = np.zeros(shape, bool)
-    for y, x in zip(RNG.integers(0, shape[0] - 5, n), RNG.integers(0, shape[1] - 5, n), strict=True):
+    for y, x in zip(
+        RNG.integers(0, shape[0] - 5, n), RNG.integers(0, shape[1] - 5, n), strict=True
+    ):
         mask[y : y + 5, x : x + 5] = True
     return mask
 
@@ -80,7 +81,9 @@ def jungfrau(folder: Path, n: int, compressed: bool = False) -> Case:
             frame[spots((ny, nx), 40)] = 0x4000 | 3000
             raw[i] = frame
         calibration = h5calib.Jungfrau(pedestal=pedestal, gain=gain)
-        dataset = h5calib.create_calibrated_dataset(f, "calibrated", raw="raw", calibration=calibration)
+        dataset = h5calib.create_calibrated_dataset(
+            f, "calibrated", raw="raw", calibration=calibration
+        )
         shape, chunks = dataset.shape, dataset.chunks
     arrays = {"pedestal": pedestal, "gain": gain}
     return Case(name, path, shape, chunks, "jungfrau", 2 * 4 * ny * nx, 1, arrays)
@@ -110,7 +113,10 @@ def add_stored_copies(case: Case) -> None:
         "stored_bitshuffle": {"chunks": case.chunks, **hdf5plugin.Bitshuffle()},
     }
     with h5py.File(case.path, "r+") as f:
-        made = {name: f.create_dataset(name, case.shape, "f4", **options) for name, options in copies.items()}
+        made = {
+            name: f.create_dataset(name, case.shape, "f4", **options)
+            for name, options in copies.items()
+        }
     with h5py.File(case.path, "r") as source:
         blocks = [(where, block.copy()) for where, block in h5calib.iterate(source["calibrated"])]
     with h5py.File(case.path, "r+") as f:

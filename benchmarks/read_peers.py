@@ -1,15 +1,14 @@
-"""Ways to get calibrated frames, ours and others'. Each fills `out`, block by block, from a case."""
+"""Ways to get calibrated frames, ours and others'. Each fills `out` from a case, block by block."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
+import h5calib
 import h5py
 import numba
 import numpy as np
 from read_cases import Case
-
-import h5calib
 
 BLOCK_BYTES = 64 * 1024 * 1024
 
@@ -39,7 +38,9 @@ def direct(case: Case, threads: int) -> Callable:
     def run(out):
         with h5py.File(case.path, "r") as f:
             for where in blocks(case):
-                h5calib.read(f["calibrated"], where, out=out[: where.stop - where.start], threads=threads)
+                h5calib.read(
+                    f["calibrated"], where, out=out[: where.stop - where.start], threads=threads
+                )
 
     return run
 
@@ -93,7 +94,9 @@ def numba_agipd(raw, cells, threshold, pedestal, gain, out):
                     g = 1
                 if v > threshold[c, 1, y, x]:
                     g = 2
-                out[i, y, x] = (np.float32(raw[i, 0, y, x]) - pedestal[c, g, y, x]) / gain[c, g, y, x]
+                out[i, y, x] = (np.float32(raw[i, 0, y, x]) - pedestal[c, g, y, x]) / gain[
+                    c, g, y, x
+                ]
 
 
 @numba.njit(parallel=True, fastmath=False, cache=False)

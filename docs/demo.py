@@ -173,9 +173,8 @@ def table_of(results: list[Result]) -> Table:
     row("frames", lambda r: "{} of {} x {}".format(*r.values.shape))
     row("raw data on disk", lambda r: megabytes(r.raw_file.stat().st_size))
     row("calibrated dataset on disk", lambda r: megabytes(r.on_disk))
-    row(
-        "  of which constants", lambda r: megabytes(sum(k.nbytes for k in r.run.constants.values()))
-    )
+    row("  of which constants", lambda r: megabytes(r.of_constants))
+    row("  all the rest", lambda r: megabytes(r.on_disk - r.of_constants))
     row("a stored float32 copy would take", lambda r: megabytes(r.values.nbytes))
     row("reading through h5py", lambda r: f"{r.speed:.0f} MB/s")
     row("largest difference from NumPy float64", lambda r: f"{r.difference:.1e} {r.unit}")

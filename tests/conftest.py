@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from types import SimpleNamespace
 
+import h5calib
 import numpy as np
 import pytest
-
-import h5calib
 from h5calib import _plugin
-
 from support import jungfrau_rule, make_view
 
 
@@ -36,8 +34,14 @@ def detector(rng):
     gain = rng.uniform(1, 40, (3, ny, nx)).astype("f4") * np.array([1, -1, -1], "f4")[:, None, None]
     calibration = h5calib.Jungfrau(pedestal=pedestal, gain=gain)
     values = jungfrau_rule(raw, pedestal, gain)
-    return SimpleNamespace(raw=raw, pedestal=pedestal, gain=gain, values=values,
-                           calibration=calibration, shape=raw.shape)
+    return SimpleNamespace(
+        raw=raw,
+        pedestal=pedestal,
+        gain=gain,
+        values=values,
+        calibration=calibration,
+        shape=raw.shape,
+    )
 
 
 @pytest.fixture

@@ -16,10 +16,14 @@ python=$(realpath "$("${H5CALIB_FRESH_PYTHON:-python3}" -c 'import sys; print(sy
 place=$(mktemp -d "${TMPDIR:-/tmp}/h5calib-fresh.XXXXXX")
 user=h5calib-fresh-$$
 clean_up() {
+    if [ "$(id -u)" -eq 0 ] && id "$user" >/dev/null 2>&1; then
+        pkill -KILL -u "$user" || true # an interrupted run may have left some
+        userdel "$user" || true
+    fi
     rm -rf "$place"
-    [ "$(id -u)" -ne 0 ] || userdel "$user" 2>/dev/null || true
 }
 trap clean_up EXIT
+trap 'exit 130' INT TERM
 
 # Whoever runs it: the new user, or, without the right to make one, the caller.
 if [ "$(id -u)" -eq 0 ]; then

@@ -15,10 +15,9 @@ import sys
 import tempfile
 from pathlib import Path
 
+import h5calib
 import h5py
 import numpy as np
-
-import h5calib
 from h5calib import _plugin
 
 WARM_UP = 500
@@ -97,7 +96,8 @@ def under_valgrind(client: Path, path: Path, reads: int) -> tuple[int, int]:
     if done.returncode != 0:
         sys.exit(f"the client failed:\n{done.stderr}")
     lost = sum(
-        int(n.replace(",", "")) for n in re.findall(r"(?:definitely|indirectly|possibly) lost: ([\d,]+)", done.stderr)
+        int(n.replace(",", ""))
+        for n in re.findall(r"(?:definitely|indirectly|possibly) lost: ([\d,]+)", done.stderr)
     )
     held = re.search(r"still reachable: [\d,]+ bytes in ([\d,]+) blocks", done.stderr).group(1)
     return lost, int(held.replace(",", ""))
@@ -112,7 +112,9 @@ def check_client(reads: int) -> bool:
         path = make(Path(folder))[0]
         client = build_client(Path(folder))
         (_, few), (lost, many) = (under_valgrind(client, path, n) for n in (reads // 10, reads))
-    print(f"{reads} reads under valgrind: {lost} bytes lost, {many} blocks held, {few} after a tenth")
+    print(
+        f"{reads} reads under valgrind: {lost} bytes lost, {many} blocks held, {few} after a tenth"
+    )
     return lost == 0 and many <= few
 
 
@@ -128,8 +130,10 @@ def check_h5py(reads: int) -> bool:
         gc.collect()
         after = memory(), len(os.listdir("/proc/self/fd")), ids()
     growth = after[0] - before[0]
-    print(f"{reads} reads: memory {growth:+d} bytes ({growth / reads:+.2f} a read), "
-          f"descriptors {before[1]} -> {after[1]}, HDF5 ids {before[2]} -> {after[2]}")
+    print(
+        f"{reads} reads: memory {growth:+d} bytes ({growth / reads:+.2f} a read), "
+        f"descriptors {before[1]} -> {after[1]}, HDF5 ids {before[2]} -> {after[2]}"
+    )
     return growth <= MOST_BYTES_A_READ * reads and after[1:] == before[1:]
 
 

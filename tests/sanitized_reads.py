@@ -11,8 +11,16 @@ import subprocess
 import sys
 from pathlib import Path
 
-SUITES = ["test_identity.py", "test_writing.py", "test_shapes.py", "test_chains.py", "test_damage.py",
-          "test_golden.py", "test_libraries.py", "test_concurrency.py"]
+SUITES = [
+    "test_identity.py",
+    "test_writing.py",
+    "test_shapes.py",
+    "test_chains.py",
+    "test_damage.py",
+    "test_golden.py",
+    "test_libraries.py",
+    "test_concurrency.py",
+]
 
 
 def runtime(name: str) -> str:
@@ -28,14 +36,20 @@ def main(build: str, *arguments: str) -> int:
     environment = {
         **os.environ,
         "HDF5_PLUGIN_PATH": str(plugin.parent),
-        "LD_PRELOAD": f"{runtime('libasan.so')} {runtime('libubsan.so')} {runtime('libstdc++.so.6')}",
+        "LD_PRELOAD": " ".join(map(runtime, ("libasan.so", "libubsan.so", "libstdc++.so.6"))),
         "ASAN_OPTIONS": "detect_leaks=0:abort_on_error=1:allocator_may_return_null=1",
         "UBSAN_OPTIONS": "halt_on_error=1:abort_on_error=1:print_stacktrace=1",
     }
     here = Path(__file__).parent
     probe = "from h5calib import _plugin; print(_plugin.plugin_file())"
-    found = subprocess.run([sys.executable, "-c", probe], env=environment, check=True,
-                           capture_output=True, text=True, cwd=here).stdout.strip()
+    found = subprocess.run(
+        [sys.executable, "-c", probe],
+        env=environment,
+        check=True,
+        capture_output=True,
+        text=True,
+        cwd=here,
+    ).stdout.strip()
     if Path(found).resolve() != plugin:
         sys.exit(f"the tests would run {found}, not {plugin}")
     tests = [str(here / suite) for suite in SUITES]

@@ -5,14 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from types import SimpleNamespace
 
+import h5calib
 import h5py
 import numpy as np
 
-import h5calib
-
 
 def jungfrau_rule(raw, pedestal, gain):
-    """(adc - pedestal[g]) / gain[g] in float32; NaN for gain code 10. Written for the tests alone."""
+    """(adc - pedestal[g]) / gain[g] in float32; NaN for gain code 10. For the tests alone."""
     code = raw >> 14
     adc = (raw & 0x3FFF).astype("f4")
     out = np.full(raw.shape, np.nan, "f4")

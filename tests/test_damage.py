@@ -6,12 +6,11 @@ import struct
 import zlib
 from pathlib import Path
 
+import h5calib
 import h5py
 import numpy as np
 import pytest
 from support import make_single, same
-
-import h5calib
 
 GOLDEN = Path(__file__).parent / "golden"
 
@@ -31,7 +30,9 @@ def single(tmp_path, detector):
     return make_single(tmp_path / "one.h5", detector)
 
 
-@pytest.mark.parametrize("stub", [b"H5CS", b"", b"H5CS" + bytes(12), bytes(16), b"x" * 5000, b"H5CS" + bytes(13)])
+@pytest.mark.parametrize(
+    "stub", [b"H5CS", b"", b"H5CS" + bytes(12), bytes(16), b"x" * 5000, b"H5CS" + bytes(13)]
+)
 def test_foreign_stub(single, detector, stub):
     if stub:
         set_stub(single, (0, 0, 0), stub)
@@ -43,7 +44,9 @@ def test_foreign_stub(single, detector, stub):
 def test_stub_of_another_dataset(tmp_path, detector):
     path = make_single(tmp_path / "one.h5", detector)
     with h5py.File(path, "r+") as f:
-        h5calib.create_calibrated_dataset(f, "b", raw="raw", calibration=detector.calibration, chunks=(2, 16, 24))
+        h5calib.create_calibrated_dataset(
+            f, "b", raw="raw", calibration=detector.calibration, chunks=(2, 16, 24)
+        )
         stub = f["b"].id.read_direct_chunk((0, 0, 0))[1]
     set_stub(path, (0, 0, 0), stub)
     fails(path, "that of another calibrated dataset")
@@ -137,7 +140,9 @@ def test_raw_file_truncated(view):
     fails(view.path, r"raw\.h5' cannot be (opened|read) by HDF5|cannot be read")
 
 
-@pytest.mark.parametrize("shape", [(12, 16, 25), (11, 16, 24), (12, 15, 24), (16, 24), (12, 2, 16, 24)])
+@pytest.mark.parametrize(
+    "shape", [(12, 16, 25), (11, 16, 24), (12, 15, 24), (16, 24), (12, 2, 16, 24)]
+)
 def test_raw_of_another_shape(single, shape):
     with h5py.File(single, "r+") as f:
         del f["raw"]
@@ -213,11 +218,20 @@ def test_cell_id_out_of_range(tmp_path, rng):
         f["raw"] = rng.integers(0, 100, (4, 3, 5), dtype="u2")
         f["cells"] = np.array([0, 1, 1, 0], "u2")
         calibration = h5calib.CellPedestal(pedestal=rng.uniform(0, 1, (2, 3, 5)).astype("f4"))
-        h5calib.create_calibrated_dataset(f, "v", raw="raw", calibration=calibration, cell_ids=f["cells"], chunks=(1, 3, 5))
+        h5calib.create_calibrated_dataset(
+            f, "v", raw="raw", calibration=calibration, cell_ids=f["cells"], chunks=(1, 3, 5)
+        )
         masked = h5calib.CellPedestal(pedestal=np.zeros((2, 3, 5), "f4"), bad_cell="nan")
-        h5calib.create_calibrated_dataset(f, "masked", raw="raw", calibration=masked, cell_ids=f["cells"], chunks=(1, 3, 5))
+        h5calib.create_calibrated_dataset(
+            f, "masked", raw="raw", calibration=masked, cell_ids=f["cells"], chunks=(1, 3, 5)
+        )
         f["cells"][2] = 7
-    fails(tmp_path / "v.h5", "frame 2 was stored in memory cell 7, the constants have cells 0 to 1", "v", 2)
+    fails(
+        tmp_path / "v.h5",
+        "frame 2 was stored in memory cell 7, the constants have cells 0 to 1",
+        "v",
+        2,
+    )
     with h5py.File(tmp_path / "v.h5") as f:
         assert np.isfinite(f["v"][3]).all()
         assert np.isnan(f["masked"][2]).all()
@@ -262,7 +276,11 @@ def test_magic_of_the_first_h5calib_in_two_files(tmp_path, old):
         assert same(f["pedestal_v1"][...], g["pedestal_v1"][...])
     with h5py.File(two, "r+") as g:
         g["raw"][0] = 1
-    with h5py.File(old) as f, h5py.File(two), pytest.raises(OSError, match="carry the same identity"):
+    with (
+        h5py.File(old) as f,
+        h5py.File(two),
+        pytest.raises(OSError, match="carry the same identity"),
+    ):
         f["pedestal_v1"][0]
 
 

@@ -12,7 +12,12 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
-NOT_FOR_USERS = ("a pointer is NULL", "out of memory", "no function to write with", "the dataset has no chunks")
+NOT_FOR_USERS = (
+    "a pointer is NULL",
+    "out of memory",
+    "no function to write with",
+    "the dataset has no chunks",
+)
 
 pytestmark = pytest.mark.skipif(not DOCUMENTS[0].exists(), reason="not in a checkout")
 
@@ -25,7 +30,9 @@ def test_the_readme_example_runs(tmp_path):
     (example,) = examples(ROOT / "README.md")
     assert len([line for line in example.splitlines() if line.strip()]) <= 15
     (tmp_path / "example.py").write_text(example, encoding="utf-8")
-    done = subprocess.run([sys.executable, "example.py"], cwd=tmp_path, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "example.py"], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
     assert done.stdout == "[20. 20.]\n", done.stderr
     assert "[20. 20.]" in (ROOT / "README.md").read_text(encoding="utf-8").split("```")[-1]
 
@@ -42,8 +49,11 @@ def test_the_examples_of_the_guide_run(tmp_path, monkeypatch, rng):
         f["Offset"] = rng.normal(5000, 50, (24, 16, 4, 3))
         f["ThresholdsDark"] = rng.normal(7000, 50, (24, 16, 4, 2))
     names = {
-        "np": np, "raw_array": raw, "mask": np.zeros((16, 24), "u4"),
-        "ped": np.full((3, 16, 24), 1000, "f4"), "gain": np.full((3, 16, 24), 41, "f4"),
+        "np": np,
+        "raw_array": raw,
+        "mask": np.zeros((16, 24), "u4"),
+        "ped": np.full((3, 16, 24), 1000, "f4"),
+        "gain": np.full((3, 16, 24), 41, "f4"),
     }
     blocks = examples(ROOT / "docs/guide.md")
     assert len(blocks) >= 5
@@ -63,6 +73,12 @@ def test_links_lead_somewhere(document):
         assert (document.parent / target).exists(), target
 
 
+def test_every_document_is_in_the_index():
+    index = (ROOT / "docs/README.md").read_text(encoding="utf-8")
+    for document in sorted((ROOT / "docs").glob("*.md")):
+        assert document.name == "README.md" or f"]({document.name})" in index, document.name
+
+
 def test_files_named_in_contributing_exist():
     text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
     for name in re.findall(r"`([\w.-]+/[\w./-]+)`", text):
@@ -74,13 +90,21 @@ def test_files_named_in_contributing_exist():
 def plugin_messages():
     """The longest piece without a number or name in it, of every message of the plugin."""
     folder = ROOT / "libh5calib/src"
-    for file in sorted([*folder.glob("hdf5/*.c"), *folder.glob("plugin/*.c"), folder / "descriptor.c"]):
+    for file in sorted(
+        [*folder.glob("hdf5/*.c"), *folder.glob("plugin/*.c"), folder / "descriptor.c"]
+    ):
         for call in re.findall(r"h5calib_say\([^;]*?\);", file.read_text(encoding="utf-8")):
-            text = "".join(ast.literal_eval(piece) for piece in re.findall(r'"(?:[^"\\\n]|\\.)*"', call))
-            text = re.sub("^the program's HDF5 library hides its functions,? ", "", text)  # three of them
+            text = "".join(
+                ast.literal_eval(piece) for piece in re.findall(r'"(?:[^"\\\n]|\\.)*"', call)
+            )
+            text = re.sub(
+                "^the program's HDF5 library hides its functions,? ", "", text
+            )  # three of them
             piece = max(re.split(r"'?%0?\d*(?:ll|z)?[a-z]'?", text), key=len).strip(" ,:;()")
             if len(piece) > 3 and not text.startswith(NOT_FOR_USERS):
-                yield pytest.param(piece.split(": ")[0].split(" (")[0], id=f"{file.name}-{piece[:40]}")
+                yield pytest.param(
+                    piece.split(": ")[0].split(" (")[0], id=f"{file.name}-{piece[:40]}"
+                )
 
 
 @pytest.mark.parametrize("piece", list(plugin_messages()))

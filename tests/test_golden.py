@@ -46,7 +46,8 @@ def test_version0_agipd_v2(version0):
     stage = np.where(voltage > constants[..., 0], 1, 0)
     stage = np.where(voltage > constants[..., 1], 2, stage)
     pedestal, gain = (
-        np.take_along_axis(constants, (first + 2 * stage)[..., None], -1)[..., 0] for first in (2, 3)
+        np.take_along_axis(constants, (first + 2 * stage)[..., None], -1)[..., 0]
+        for first in (2, 3)
     )
     values = (signal - pedestal) / gain
     assert np.isinf(values).any()  # a gain of zero, which the first h5calib divided by
@@ -94,6 +95,8 @@ def test_version1_agipd(version1):
 
 def test_every_dataset_of_the_golden_files_is_tested(version0, version1):
     assert {name for name in version0 if version0[name].dtype == "f4" and "_v" in name} == {
-        "pedestal_v1", "AGIPD_v1", "AGIPD_v2"
+        "pedestal_v1",
+        "AGIPD_v1",
+        "AGIPD_v2",
     }
     assert set(version1["out"]) == {"pedestal", "cell_pedestal", "jungfrau", "agipd"}

@@ -2,12 +2,11 @@
 
 import shutil
 
+import h5calib
 import h5py
 import numpy as np
 import pytest
 from support import make_single, make_view, same
-
-import h5calib
 
 
 def test_view_over_external_raw(view):
@@ -50,7 +49,9 @@ def test_copies_one_after_the_other(tmp_path, detector):
     two = shutil.copy(one, tmp_path / "two.h5")
     with h5py.File(two, "r+") as f:
         f["raw"][...] = 7
-    seven = np.broadcast_to((np.float32(7) - detector.pedestal[0]) / detector.gain[0], detector.shape)
+    seven = np.broadcast_to(
+        (np.float32(7) - detector.pedestal[0]) / detector.gain[0], detector.shape
+    )
     for _ in range(3):
         with h5py.File(one) as f:
             assert same(f["calibrated"][...], detector.values)
@@ -178,7 +179,10 @@ def test_the_folder_of_another_process_is_never_searched(tmp_path, detector, mon
     paths.raw_path.unlink()
     monkeypatch.chdir(decoy)
     monkeypatch.setenv("HDF5_EXT_PREFIX", str(decoy))
-    with h5py.File(paths.path) as f, pytest.raises(OSError, match=r"looked for its file at '.*/view/raw.h5'"):
+    with (
+        h5py.File(paths.path) as f,
+        pytest.raises(OSError, match=r"looked for its file at '.*/view/raw.h5'"),
+    ):
         f["calibrated"][0]
 
 
@@ -186,7 +190,9 @@ def test_in_memory_files(detector):
     """Drivers without a descriptor: the core driver."""
     with h5py.File("nowhere.h5", "w", driver="core", backing_store=False) as f:
         f["raw"] = detector.raw
-        h5calib.create_calibrated_dataset(f, "calibrated", raw="raw", calibration=detector.calibration)
+        h5calib.create_calibrated_dataset(
+            f, "calibrated", raw="raw", calibration=detector.calibration
+        )
         assert same(f["calibrated"][...], detector.values)
         f["raw"][0] = 7
         assert same(f["calibrated"][0], (np.float32(7) - detector.pedestal[0]) / detector.gain[0])

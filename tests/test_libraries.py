@@ -27,7 +27,8 @@ THREE = textwrap.dedent(
     with h5py.File(path) as f, tables.open_file(path) as t, netCDF4.Dataset(path) as n:
         n.set_auto_mask(False)
         one, two, three = f["calibrated"][...], t.root.calibrated[...], n["calibrated"][...]
-        assert np.array_equal(one, two, equal_nan=True) and np.array_equal(one, three, equal_nan=True)
+        assert np.array_equal(one, two, equal_nan=True)
+        assert np.array_equal(one, three, equal_nan=True)
         np.save(sys.argv[2], one)
         for i in (3, 0, 7):
             frames = [f["calibrated"][i], t.root.calibrated[i], n["calibrated"][i]]
@@ -76,8 +77,11 @@ def mesh_file(tmp_path, detector):
     with h5py.File(path, "w") as f:
         f["raw"] = detector.raw[0]
         for key, value in {
-            "openPMD": "1.1.0", "basePath": "/data/%T/", "meshesPath": "meshes/",
-            "iterationEncoding": "groupBased", "iterationFormat": "/data/%T/",
+            "openPMD": "1.1.0",
+            "basePath": "/data/%T/",
+            "meshesPath": "meshes/",
+            "iterationEncoding": "groupBased",
+            "iterationFormat": "/data/%T/",
         }.items():
             f.attrs[key] = np.bytes_(value)
         f.attrs["openPMDextension"] = np.uint32(0)
@@ -88,10 +92,16 @@ def mesh_file(tmp_path, detector):
             f, "data/0/meshes/calibrated", raw="raw", calibration=detector.calibration
         )
         for key, value in {
-            "geometry": np.bytes_("cartesian"), "dataOrder": np.bytes_("C"),
-            "axisLabels": np.array([b"y", b"x"]), "gridSpacing": np.ones(2), "gridUnitSI": 1.0,
-            "gridGlobalOffset": np.zeros(2), "position": np.full(2, 0.5), "unitSI": 1.0,
-            "unitDimension": np.zeros(7), "timeOffset": 0.0,
+            "geometry": np.bytes_("cartesian"),
+            "dataOrder": np.bytes_("C"),
+            "axisLabels": np.array([b"y", b"x"]),
+            "gridSpacing": np.ones(2),
+            "gridUnitSI": 1.0,
+            "gridGlobalOffset": np.zeros(2),
+            "position": np.full(2, 0.5),
+            "unitSI": 1.0,
+            "unitDimension": np.zeros(7),
+            "timeOffset": 0.0,
         }.items():
             mesh.attrs[key] = value
     return path
@@ -138,19 +148,29 @@ def test_h5dump_says_what_is_wrong(view, environment):
     view.raw_path.unlink()
     done = subprocess.run(
         ["h5dump", "--enable-error-stack", "-d", "/calibrated", str(view.path)],
-        env=environment, capture_output=True, text=True, timeout=120,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=120,
     )
     assert "raw.h5" in done.stderr
     assert "looked for its file at" in done.stderr
 
 
 @pytest.mark.skipif(shutil.which("h5repack") is None, reason="h5repack is not installed")
-@pytest.mark.parametrize("how", [[], ["-f", "NONE"], ["-f", "GZIP=1"]], ids=["as is", "none", "gzip"])
+@pytest.mark.parametrize(
+    "how", [[], ["-f", "NONE"], ["-f", "GZIP=1"]], ids=["as is", "none", "gzip"]
+)
 def test_h5repack(tmp_path, detector, environment, how):
     path = make_single(tmp_path / "one.h5", detector)
     out = tmp_path / "two.h5"
-    done = subprocess.run(["h5repack", *how, str(path), str(out)], env=environment,
-                          capture_output=True, text=True, timeout=120)
+    done = subprocess.run(
+        ["h5repack", *how, str(path), str(out)],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
     assert done.returncode == 0, done.stderr
     with h5py.File(out) as f:
         assert same(f["calibrated"][...], detector.values)
@@ -162,10 +182,16 @@ def test_each_library_alone(tmp_path, detector, environment, reader):
     code = {
         "h5py": "import h5py; out = h5py.File(p)['calibrated'][...]",
         "tables": "import tables; out = tables.open_file(p).root.calibrated[...]",
-        "netCDF4": "import netCDF4; d = netCDF4.Dataset(p); d.set_auto_mask(False); out = d['calibrated'][...]",
+        "netCDF4": "import netCDF4; d = netCDF4.Dataset(p); d.set_auto_mask(False); "
+        "out = d['calibrated'][...]",
     }[reader]
     script = f"import sys, numpy as np; p = sys.argv[1]; {code}; np.save(sys.argv[2], out)"
-    done = subprocess.run([sys.executable, "-c", script, str(paths.path), str(tmp_path / "o.npy")],
-                          env=environment, capture_output=True, text=True, timeout=120)
+    done = subprocess.run(
+        [sys.executable, "-c", script, str(paths.path), str(tmp_path / "o.npy")],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
     assert done.returncode == 0, done.stderr
     assert same(np.load(tmp_path / "o.npy"), detector.values)

@@ -3,25 +3,41 @@
 import shutil
 import threading
 
-import hdf5plugin
+import h5calib
 import h5py
+import hdf5plugin
 import numpy as np
 import pytest
 from support import make_single, make_view, same
 
-import h5calib
-
 SELECTIONS = [
-    np.s_[...], np.s_[2], np.s_[2, 3, 4], np.s_[1:5, 3:9, 2:20], np.s_[::3, ::2, 1:20:4], np.s_[-1, -1],
-    np.s_[[0, 3, 4, 5, 11]], np.s_[np.arange(12) % 3 == 0], np.s_[5:5], np.s_[..., 7], np.s_[4:, 2:7],
+    np.s_[...],
+    np.s_[2],
+    np.s_[2, 3, 4],
+    np.s_[1:5, 3:9, 2:20],
+    np.s_[::3, ::2, 1:20:4],
+    np.s_[-1, -1],
+    np.s_[[0, 3, 4, 5, 11]],
+    np.s_[np.arange(12) % 3 == 0],
+    np.s_[5:5],
+    np.s_[..., 7],
+    np.s_[4:, 2:7],
 ]
 
 
 @pytest.mark.parametrize("chunks", [(1, 16, 24), (5, 16, 24), (1, 7, 11)])
-@pytest.mark.parametrize("raw", [{}, {"chunks": (1, 16, 24)}, {"chunks": (5, 4, 24)}, {"chunks": (5, 4, 7)},
-                                 {"chunks": (3, 16, 24), "compression": "gzip"},
-                                 {"chunks": (5, 16, 24), **hdf5plugin.Bitshuffle()},
-                                 {"chunks": (1, 16, 24), **hdf5plugin.Zstd()}])
+@pytest.mark.parametrize(
+    "raw",
+    [
+        {},
+        {"chunks": (1, 16, 24)},
+        {"chunks": (5, 4, 24)},
+        {"chunks": (5, 4, 7)},
+        {"chunks": (3, 16, 24), "compression": "gzip"},
+        {"chunks": (5, 16, 24), **hdf5plugin.Bitshuffle()},
+        {"chunks": (1, 16, 24), **hdf5plugin.Zstd()},
+    ],
+)
 def test_selections(tmp_path, detector, chunks, raw):
     with h5py.File(tmp_path / "one.h5", "w") as f:
         f.create_dataset("raw", data=detector.raw, **raw)
@@ -41,7 +57,11 @@ def test_into_an_array(view):
     with h5py.File(view.path) as f:
         assert h5calib.read(f["calibrated"], np.s_[3:7], out=out) is out
         assert same(out, view.values[3:7])
-        for bad in (np.empty((4, 16, 23), "f4"), np.empty((4, 16, 24), "f8"), np.empty((4, 16, 48), "f4")[:, :, ::2]):
+        for bad in (
+            np.empty((4, 16, 23), "f4"),
+            np.empty((4, 16, 24), "f8"),
+            np.empty((4, 16, 48), "f4")[:, :, ::2],
+        ):
             with pytest.raises(ValueError, match="out"):
                 h5calib.read(f["calibrated"], np.s_[3:7], out=bad)
 
@@ -54,7 +74,12 @@ def test_cells_and_frames(tmp_path, rng):
     with h5py.File(tmp_path / "v.h5", "w") as f:
         f.create_dataset("raw", data=raw, chunks=(3, 8, 6))
         h5calib.create_calibrated_dataset(
-            f, "v", raw="raw", calibration=h5calib.CellPedestal(pedestal=pedestal), cell_ids=cell_ids, frames=frames
+            f,
+            "v",
+            raw="raw",
+            calibration=h5calib.CellPedestal(pedestal=pedestal),
+            cell_ids=cell_ids,
+            frames=frames,
         )
     expected = (raw.astype("f4") - pedestal.astype("f4")[cell_ids])[frames]
     with h5py.File(tmp_path / "v.h5") as f:
@@ -69,7 +94,11 @@ def test_a_cache_smaller_than_the_constants(tmp_path, rng, monkeypatch):
     with h5py.File(tmp_path / "v.h5", "w") as f:
         f["raw"] = raw
         h5calib.create_calibrated_dataset(
-            f, "v", raw="raw", calibration=h5calib.CellPedestal(pedestal=pedestal), cell_ids=cell_ids
+            f,
+            "v",
+            raw="raw",
+            calibration=h5calib.CellPedestal(pedestal=pedestal),
+            cell_ids=cell_ids,
         )
     monkeypatch.setenv("H5CALIB_CACHE_BYTES", str(3 * 4096))
     with h5py.File(tmp_path / "v.h5") as f:
@@ -86,7 +115,10 @@ def test_among_byte_copies_the_very_file(tmp_path, detector):
         f["raw"][...] = 7
     with h5py.File(one) as f, h5py.File(two) as g:
         assert same(h5calib.read(f["calibrated"]), detector.values)
-        assert same(h5calib.read(g["calibrated"], 0), (np.float32(7) - detector.pedestal[0]) / detector.gain[0])
+        assert same(
+            h5calib.read(g["calibrated"], 0),
+            (np.float32(7) - detector.pedestal[0]) / detector.gain[0],
+        )
 
 
 @pytest.mark.parametrize("libver", ["earliest", "latest"])
@@ -95,7 +127,10 @@ def test_never_stale(tmp_path, detector, libver):
     with h5py.File(path, "r+") as f:
         for value in range(10):
             f["raw"][1] = value
-            assert same(h5calib.read(f["calibrated"], 1), (np.float32(value) - detector.pedestal[0]) / detector.gain[0])
+            assert same(
+                h5calib.read(f["calibrated"], 1),
+                (np.float32(value) - detector.pedestal[0]) / detector.gain[0],
+            )
 
 
 @pytest.mark.parametrize("axis", [0, 1])
@@ -111,7 +146,13 @@ def test_virtual_dataset_over_modules(tmp_path, detector, axis):
         f.create_virtual_dataset("all", layout)
     expected = np.stack([detector.values] * 3, axis)
     with h5py.File(tmp_path / "all.h5") as f:
-        for selection in (np.s_[...], np.s_[1], np.s_[2:5, 1:], np.s_[1, 2, 3, 4], np.s_[:, :, 3:5, 2]):
+        for selection in (
+            np.s_[...],
+            np.s_[1],
+            np.s_[2:5, 1:],
+            np.s_[1, 2, 3, 4],
+            np.s_[:, :, 3:5, 2],
+        ):
             assert same(h5calib.read(f["all"], selection), expected[selection])
 
 
@@ -172,7 +213,8 @@ def test_pairs_of_values(tmp_path, rng, compression):
         )
     stage = (raw[:, 1] > 2500).astype(int) + (raw[:, 1] > 5000)
     pedestal, gain = (
-        np.take_along_axis(constants[name][cells], stage[:, None], 1)[:, 0] for name in ("pedestal", "gain")
+        np.take_along_axis(constants[name][cells], stage[:, None], 1)[:, 0]
+        for name in ("pedestal", "gain")
     )
     expected = (raw[:, 0].astype("f4") - pedestal) / gain
     with h5py.File(tmp_path / "v.h5") as f:

@@ -10,14 +10,17 @@ import shutil
 import subprocess
 from pathlib import Path
 
+import h5calib
 import h5py
 import numpy as np
 import pytest
 
-import h5calib
-
-DATA = Path(os.environ.get("H5CALIB_JUNGFRAU_DATA",
-                           Path(__file__).resolve().parents[2] / "shared/data/jungfrau_mod5.npz"))
+DATA = Path(
+    os.environ.get(
+        "H5CALIB_JUNGFRAU_DATA",
+        Path(__file__).resolve().parents[2] / "shared/data/jungfrau_mod5.npz",
+    )
+)
 BOUNDS = {0: 2.3e-6, 1: 4.2e-5, 3: 4.1e-4}  # gain code -> photons
 
 pytestmark = pytest.mark.skipif(
@@ -66,7 +69,11 @@ def test_through_h5py(real, real_view):
     with h5py.File(real_view) as f:
         check(real, f["f8"][...], 0)
         check(real, f["f4"][...], 4 * np.finfo("f4").eps)
-        assert np.isnan(f["f8"][...][:, real["gain_adu_per_photon"][0] == 0][real["raw"][:, real["gain_adu_per_photon"][0] == 0] < 0x4000]).all()
+        assert np.isnan(
+            f["f8"][...][:, real["gain_adu_per_photon"][0] == 0][
+                real["raw"][:, real["gain_adu_per_photon"][0] == 0] < 0x4000
+            ]
+        ).all()
 
 
 @pytest.mark.skipif(shutil.which("h5dump") is None, reason="h5dump is not installed (hdf5-tools)")

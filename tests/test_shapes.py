@@ -1,12 +1,11 @@
 """Chunks, selections, raw storage and dtypes: the numbers are those of the rule."""
 
-import hdf5plugin
+import h5calib
 import h5py
+import hdf5plugin
 import numpy as np
 import pytest
 from support import same
-
-import h5calib
 
 
 def build(path, raw, calibration, *, chunks=None, dtype="f4", **raw_options):
@@ -18,13 +17,21 @@ def build(path, raw, calibration, *, chunks=None, dtype="f4", **raw_options):
     return path
 
 
-@pytest.mark.parametrize("chunks", [(1, 16, 24), (5, 16, 24), (12, 16, 24), (1, 5, 24), (1, 7, 11),
-                                    (4, 3, 24), (1, 1, 1), None])
+@pytest.mark.parametrize(
+    "chunks",
+    [(1, 16, 24), (5, 16, 24), (12, 16, 24), (1, 5, 24), (1, 7, 11), (4, 3, 24), (1, 1, 1), None],
+)
 def test_chunks_and_selections(tmp_path, detector, chunks, rng):
     path = build(tmp_path / "v.h5", detector.raw, detector.calibration, chunks=chunks)
     selections = [
-        np.s_[2, 3, 4], np.s_[...], np.s_[0], np.s_[11, 15, 23], np.s_[::3, 1:9:2, 5], np.s_[4:7, :, -1],
-        np.s_[[1, 5, 6]], np.s_[-1, ::-1] if False else np.s_[-1],
+        np.s_[2, 3, 4],
+        np.s_[...],
+        np.s_[0],
+        np.s_[11, 15, 23],
+        np.s_[::3, 1:9:2, 5],
+        np.s_[4:7, :, -1],
+        np.s_[[1, 5, 6]],
+        np.s_[-1, ::-1] if False else np.s_[-1],
     ]
     for selection in selections:  # each the first read of a fresh file
         with h5py.File(path) as f:
@@ -76,8 +83,15 @@ def test_raw_storage(tmp_path, detector, storage):
 def test_raw_in_an_external_binary_file(tmp_path, detector):
     (tmp_path / "raw.bin").write_bytes(detector.raw.tobytes())
     with h5py.File(tmp_path / "v.h5", "w") as f:
-        f.create_dataset("raw", detector.shape, "u2", external=[(str(tmp_path / "raw.bin"), 0, h5py.h5f.UNLIMITED)])
-        h5calib.create_calibrated_dataset(f, "calibrated", raw="raw", calibration=detector.calibration)
+        f.create_dataset(
+            "raw",
+            detector.shape,
+            "u2",
+            external=[(str(tmp_path / "raw.bin"), 0, h5py.h5f.UNLIMITED)],
+        )
+        h5calib.create_calibrated_dataset(
+            f, "calibrated", raw="raw", calibration=detector.calibration
+        )
     with h5py.File(tmp_path / "v.h5") as f:
         assert same(f["calibrated"][...], detector.values)
 
@@ -104,7 +118,12 @@ def test_frame_selection(tmp_path, detector):
         f["raw"] = detector.raw
         frames = [7, 0, 3, 4, 5, 5, 11]
         h5calib.create_calibrated_dataset(
-            f, "calibrated", raw="raw", calibration=detector.calibration, frames=frames, chunks=(3, 16, 24)
+            f,
+            "calibrated",
+            raw="raw",
+            calibration=detector.calibration,
+            frames=frames,
+            chunks=(3, 16, 24),
         )
     with h5py.File(tmp_path / "v.h5") as f:
         assert same(f["calibrated"][...], detector.values[frames])

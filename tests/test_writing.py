@@ -4,13 +4,12 @@ import subprocess
 import sys
 import textwrap
 
+import h5calib
 import h5py
 import numpy as np
 import pytest
 import tables
 from support import make_single, make_view, same
-
-import h5calib
 
 LIBVERS = pytest.mark.parametrize("libver", ["earliest", "v110", "latest"])
 
@@ -71,7 +70,9 @@ def test_virtual_raw_whose_source_is_being_written(tmp_path, detector):
     layout[...] = h5py.VirtualSource("source.h5", "frames", shape=detector.shape)
     with h5py.File(tmp_path / "raw.h5", "w") as f:
         f.create_virtual_dataset("raw", layout)
-        h5calib.create_calibrated_dataset(f, "calibrated", raw="raw", calibration=detector.calibration)
+        h5calib.create_calibrated_dataset(
+            f, "calibrated", raw="raw", calibration=detector.calibration
+        )
     with h5py.File(tmp_path / "raw.h5") as f, h5py.File(tmp_path / "source.h5", "r+") as source:
         assert same(f["calibrated"][...], detector.values)
         for value in range(10):
@@ -90,15 +91,23 @@ def test_virtual_raw_with_a_source_missing(tmp_path, detector):
         layout[4 * i : 4 * i + 4] = h5py.VirtualSource(name, "frames", shape=(4, 16, 24))
     with h5py.File(tmp_path / "view.h5", "w") as f:
         f.create_virtual_dataset("raw", layout)
-        h5calib.create_calibrated_dataset(f, "calibrated", raw="raw", calibration=detector.calibration)
+        h5calib.create_calibrated_dataset(
+            f, "calibrated", raw="raw", calibration=detector.calibration
+        )
     with h5py.File(tmp_path / "view.h5") as f:
         assert same(f["calibrated"][...], detector.values)
     with h5py.File(tmp_path / names[1], "r+") as f:
         f.move("frames", "elsewhere")
-    with h5py.File(tmp_path / "view.h5") as f, pytest.raises(OSError, match=r"'frames', is not in '.*part1.h5'"):
+    with (
+        h5py.File(tmp_path / "view.h5") as f,
+        pytest.raises(OSError, match=r"'frames', is not in '.*part1.h5'"),
+    ):
         f["calibrated"][...]
     (tmp_path / names[1]).unlink()
-    with h5py.File(tmp_path / "view.h5") as f, pytest.raises(OSError, match=r"part1.h5' cannot be opened"):
+    with (
+        h5py.File(tmp_path / "view.h5") as f,
+        pytest.raises(OSError, match=r"part1.h5' cannot be opened"),
+    ):
         f["calibrated"][...]
 
 
@@ -106,14 +115,19 @@ def test_nested_virtual_raw_over_calibrated_sources(tmp_path, detector):
     """raw is virtual over virtual over calibrated datasets in further files."""
     (tmp_path / "a").mkdir()
     make_view(tmp_path / "a", detector)
-    for name, source, dataset in (("inner.h5", "a/view.h5", "calibrated"), ("outer.h5", "inner.h5", "v")):
+    for name, source, dataset in (
+        ("inner.h5", "a/view.h5", "calibrated"),
+        ("outer.h5", "inner.h5", "v"),
+    ):
         layout = h5py.VirtualLayout(shape=detector.shape, dtype="f4")
         layout[...] = h5py.VirtualSource(source, dataset, shape=detector.shape)
         with h5py.File(tmp_path / name, "w") as f:
             f.create_virtual_dataset("v", layout)
     with h5py.File(tmp_path / "top.h5", "w") as f:
         one = h5calib.Pedestal(pedestal=np.ones((16, 24), "f4"))
-        h5calib.create_calibrated_dataset(f, "top", raw=f"{tmp_path / 'outer.h5'}:/v", calibration=one)
+        h5calib.create_calibrated_dataset(
+            f, "top", raw=f"{tmp_path / 'outer.h5'}:/v", calibration=one
+        )
     for _ in range(2):
         with h5py.File(tmp_path / "top.h5") as f:
             assert same(f["top"][...], detector.values - np.float32(1))
@@ -156,7 +170,7 @@ def test_raw_file_changed_by_another_process(view):
 
 
 def test_raw_open_for_writing_in_another_library(view):
-    """What PyTables holds back cannot be known to the library of h5py: an error, not old numbers."""
+    """What PyTables holds back the library of h5py cannot know: an error, not old numbers."""
     with h5py.File(view.path) as f:
         assert same(f["calibrated"][0], view.values[0])
         with tables.open_file(str(view.raw_path), "a") as other:
@@ -187,7 +201,9 @@ def test_swmr_reader(tmp_path, detector):
     path = make_single(tmp_path / "one.h5", detector, libver="latest", chunks=(1, 16, 24))
     with subprocess.Popen(
         [sys.executable, "-c", WRITER, str(path)],
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
     ) as writer:
         assert writer.stdout.readline() == "ready\n"
         with h5py.File(path, swmr=True) as f:
@@ -211,7 +227,9 @@ def test_external_raw_written_with_swmr(tmp_path, detector):
         )
     with subprocess.Popen(
         [sys.executable, "-c", WRITER, str(tmp_path / "one.h5")],
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
     ) as writer:
         assert writer.stdout.readline() == "ready\n"
         with h5py.File(tmp_path / "view.h5") as f:
@@ -240,5 +258,7 @@ def test_a_calibrated_dataset_cannot_be_made_by_hand(tmp_path, detector):
     with h5py.File(path) as f, h5py.File(tmp_path / "two.h5", "w") as g:
         plist = f["calibrated"].id.get_create_plist()
         space = h5py.h5s.create_simple(detector.shape)
-        with pytest.raises((OSError, ValueError, RuntimeError), match="cannot be written or created anew"):
+        with pytest.raises(
+            (OSError, ValueError, RuntimeError), match="cannot be written or created anew"
+        ):
             h5py.h5d.create(g.id, b"copy", h5py.h5t.NATIVE_FLOAT, space, plist)

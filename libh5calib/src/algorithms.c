@@ -4,21 +4,10 @@
 #include "internal.h"
 
 #define ALGORITHMS(line)                                                                           \
-    line(h5calib_pedestal_v1)                                                                      \
-    line(h5calib_agipd_v1)                                                                         \
-    line(h5calib_agipd_v2)                                                                         \
-    line(h5calib_jungfrau)                                                                         \
-    line(h5calib_pedestal)                                                                         \
-    line(h5calib_cell_pedestal)                                                                    \
-    line(h5calib_agipd)                                                                            \
-    line(h5calib_lpd)                                                                              \
-    line(h5calib_dssc)                                                                             \
-    line(h5calib_epix10ka)                                                                         \
-    line(h5calib_epix100)                                                                          \
-    line(h5calib_ccd)                                                                              \
-    line(h5calib_flat_field)                                                                       \
-    line(h5calib_linear)                                                                           \
-    line(h5calib_photon_counting)
+    line(h5calib_pedestal_v1) line(h5calib_agipd_v1) line(h5calib_agipd_v2) line(h5calib_jungfrau) \
+        line(h5calib_pedestal) line(h5calib_cell_pedestal) line(h5calib_agipd) line(h5calib_lpd)   \
+            line(h5calib_dssc) line(h5calib_epix10ka) line(h5calib_epix100) line(h5calib_ccd)      \
+                line(h5calib_flat_field) line(h5calib_linear) line(h5calib_photon_counting)
 
 #define DECLARE(name) extern const h5calib_algorithm_entry name;
 #define ADDRESS(name) &name,

@@ -50,8 +50,9 @@ static h5calib_status check_arrays(const h5calib_algorithm *a, const h5calib_arr
         if (!array->data || array->cells == 1)
             continue;
         if (array->cells == 0 || !(a->constants[k].flags & H5CALIB_CONSTANT_PER_CELL)) {
-            h5calib_say(message, message_size, "%s: %s has %u cells, it must have %s", a->name, name,
-                        (unsigned)array->cells, array->cells ? "no cell axis" : "one at least");
+            h5calib_say(message, message_size, "%s: %s has %u cells, it must have %s", a->name,
+                        name, (unsigned)array->cells,
+                        array->cells ? "no cell axis" : "one at least");
             return H5CALIB_E_CONSTANT;
         }
         if (counted && array->cells != *n_cells) {
@@ -99,8 +100,8 @@ h5calib_status h5calib_calibration_create(const h5calib_config *config,
         h5calib_say(message, message_size, "out of memory");
         return H5CALIB_E_MEMORY;
     }
-    h5calib_status status = h5calib_calibrator_create(config, stages, n_constants, &made->calibrator,
-                                                      message, message_size);
+    h5calib_status status = h5calib_calibrator_create(config, stages, n_constants,
+                                                      &made->calibrator, message, message_size);
     if (!status)
         status = check_arrays(h5calib_calibrator_algorithm(made->calibrator), constants,
                               &made->n_cells, message, message_size);
@@ -189,7 +190,8 @@ static h5calib_status run_job(job *j, unsigned threads)
 }
 
 /* Which cell a frame takes its constants from: n_cells if there is none such. */
-static uint32_t cell_of(const h5calib_calibration *calibration, const int64_t *cell_ids, size_t frame)
+static uint32_t cell_of(const h5calib_calibration *calibration, const int64_t *cell_ids,
+                        size_t frame)
 {
     if (!cell_ids || calibration->n_cells == 1)
         return 0;
@@ -230,8 +232,9 @@ static h5calib_status check_cells(const h5calib_calibration *calibration, size_t
 {
     const h5calib_algorithm *a = h5calib_calibrator_algorithm(calibration->calibrator);
     if (calibration->n_cells > 1 && !cell_ids) {
-        h5calib_say(message, message_size, "%s: the constants have %u cells, so cell_ids are needed",
-                    a->name, (unsigned)calibration->n_cells);
+        h5calib_say(message, message_size,
+                    "%s: the constants have %u cells, so cell_ids are needed", a->name,
+                    (unsigned)calibration->n_cells);
         return H5CALIB_E_ARGUMENT;
     }
     if (h5calib_calibrator_masks_bad_cells(calibration->calibrator))
@@ -250,8 +253,8 @@ static h5calib_status check_cells(const h5calib_calibration *calibration, size_t
 
 h5calib_status h5calib_calibrate(const h5calib_calibration *calibration, const void *raw,
                                  h5calib_dtype raw_dtype, size_t frames, const int64_t *cell_ids,
-                                 void *out, h5calib_dtype out_dtype, unsigned threads, char *message,
-                                 size_t message_size)
+                                 void *out, h5calib_dtype out_dtype, unsigned threads,
+                                 char *message, size_t message_size)
 {
     if (!calibration || (frames && (!raw || !out))) {
         h5calib_say(message, message_size, "a pointer is NULL");
@@ -267,7 +270,11 @@ h5calib_status h5calib_calibrate(const h5calib_calibration *calibration, const v
     if (status || frames == 0)
         return status;
 
-    job j = {.calibrator = c, .cell_ids = cell_ids, .n_cells = calibration->n_cells, .pixels = c->ny * c->nx, .kernel = h5calib_kernel_ran};
+    job j = {.calibrator = c,
+             .cell_ids = cell_ids,
+             .n_cells = calibration->n_cells,
+             .pixels = c->ny * c->nx,
+             .kernel = h5calib_kernel_ran};
     const size_t size = h5calib_dtype_size(raw_dtype);
     const size_t gain_offset = a->raw_layout == H5CALIB_RAW_FIRST ? j.pixels * size : size;
     j.run.raw[0] = raw;

@@ -5,8 +5,9 @@
 
 #include "internal.h"
 
-static const char *const dtype_names[] = {"?",     "int8",   "uint8",   "int16",   "uint16", "int32",
-                                          "uint32", "int64", "uint64", "float16", "float32", "float64"};
+static const char *const dtype_names[] = {"?",      "int8",    "uint8",   "int16",
+                                          "uint16", "int32",   "uint32",  "int64",
+                                          "uint64", "float16", "float32", "float64"};
 
 static const char *dtype_name(h5calib_dtype dtype)
 {
@@ -222,14 +223,11 @@ double h5calib_masked_value(const h5calib_calibrator *calibrator, h5calib_dtype 
                                    [H5CALIB_I32] = INT32_MIN,
                                    [H5CALIB_I64] = (double)INT64_MIN,
                                    [H5CALIB_U64] = 0};
-    static const double most[] = {[H5CALIB_I8] = INT8_MAX,
-                                  [H5CALIB_U8] = UINT8_MAX,
-                                  [H5CALIB_I16] = INT16_MAX,
-                                  [H5CALIB_U16] = UINT16_MAX,
-                                  [H5CALIB_I32] = INT32_MAX,
-                                  [H5CALIB_U32] = UINT32_MAX,
-                                  [H5CALIB_I64] = (double)INT64_MAX,
-                                  [H5CALIB_U64] = (double)UINT64_MAX};
+    static const double most[] = {
+        [H5CALIB_I8] = INT8_MAX,           [H5CALIB_U8] = UINT8_MAX,
+        [H5CALIB_I16] = INT16_MAX,         [H5CALIB_U16] = UINT16_MAX,
+        [H5CALIB_I32] = INT32_MAX,         [H5CALIB_U32] = UINT32_MAX,
+        [H5CALIB_I64] = (double)INT64_MAX, [H5CALIB_U64] = (double)UINT64_MAX};
     const bool legacy = (calibrator->algorithm->public.flags & H5CALIB_LEGACY) != 0;
     const double value = legacy ? NAN : calibrator->parameters[H5CALIB_MASKED_VALUE];
     if (calibrator->output != H5CALIB_OUTPUT_VALUE)

@@ -14,14 +14,14 @@
 
 #include "internal.h"
 
-typedef void load_function(const void *from, h5calib_dtype dtype, size_t step, size_t n, double *to);
+typedef void load_function(const void *from, h5calib_dtype dtype, size_t step, size_t n,
+                           double *to);
 load_function h5calib_load_double_portable;
 
 #define COPY(type)                                                                                 \
     for (size_t y = y0; y < y1; y++)                                                               \
         for (size_t x = x0; x < x1; x++)                                                           \
-            memcpy((type *)to + y * nx + x, from + (ptrdiff_t)y * sy + (ptrdiff_t)x * sx,          \
-                   sizeof(type))
+    memcpy((type *)to + y * nx + x, from + (ptrdiff_t)y * sy + (ptrdiff_t)x * sx, sizeof(type))
 
 /* Copy ny x nx elements with any strides, in squares, for the sake of arrays
  * that lie transposed. */
@@ -132,7 +132,8 @@ static bool fold_values(const h5calib_calibrator *c, h5calib_plane *plane, bool 
         h5calib_load_double_portable((char *)plane->data + i * plane->size, plane->dtype, 1, m,
                                      values);
         for (size_t j = 0; j < m; j++)
-            unusable |= (fabs(values[j]) > DBL_MAX) | (values[j] != values[j]) | (divisor & (values[j] == 0));
+            unusable |= (fabs(values[j]) > DBL_MAX) | (values[j] != values[j]) |
+                        (divisor & (values[j] == 0));
         for (size_t j = 0; unusable && j < m; j++)
             if ((!isfinite(values[j]) || (divisor && values[j] == 0)) && !set_nan(c, plane, i + j))
                 return false;
@@ -288,8 +289,10 @@ h5calib_status h5calib_cell_create(const h5calib_calibrator *calibrator,
     made->bytes = sizeof *made;
     for (unsigned k = 0; k < a->n_constants; k++)
         for (unsigned p = 0; p < calibrator->constants[k].planes; p++)
-            if (made->planes[k][p].data && (p == 0 || made->planes[k][p].data != made->planes[k][0].data))
-                made->bytes += plane_pixels(calibrator, &made->planes[k][p]) * made->planes[k][p].size;
+            if (made->planes[k][p].data &&
+                (p == 0 || made->planes[k][p].data != made->planes[k][0].data))
+                made->bytes +=
+                    plane_pixels(calibrator, &made->planes[k][p]) * made->planes[k][p].size;
     *out = made;
     return H5CALIB_OK;
 }

@@ -42,12 +42,12 @@ size_t h5calib_cell_bytes(const h5calib_cell *cell);
 
 /* A run of pixels of one frame: pixels [first, first + count) in C order. */
 typedef struct h5calib_run {
-    const void *raw[2];  /* first pixel of the run: signal, and gain if there are two values */
-    size_t raw_step;     /* elements from one pixel to the next: 1, or 2 for RAW_LAST */
+    const void *raw[2]; /* first pixel of the run: signal, and gain if there are two values */
+    size_t raw_step;    /* elements from one pixel to the next: 1, or 2 for RAW_LAST */
     h5calib_dtype raw_dtype;
     void *out;
     h5calib_dtype out_dtype;
-    size_t first, count; /* whole frames (see above): 0 and ny*nx */
+    size_t first, count;      /* whole frames (see above): 0 and ny*nx */
     const h5calib_cell *next; /* with a weight: the next cell, interpolated with */
     double weight;            /* 0: the frame lies at its cell, there need not be a next one */
     void *scratch;            /* whole frames: of h5calib_calibrate_run's own */

@@ -49,7 +49,7 @@ typedef struct h5calib_legacy {
     uint32_t algorithm;
     uint32_t file_magic;
     uint32_t image, cell, cells, ny, nx;
-    const char *raw;       /* paths, pointing into the chunk */
+    const char *raw; /* paths, pointing into the chunk */
     const char *constants;
 } h5calib_legacy;
 

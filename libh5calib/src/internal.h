@@ -80,7 +80,7 @@ struct h5calib_calibrator {
     bool rounding; /* results are whole numbers, half to even */
     bool whole_frame;
     uint32_t steps; /* of cell ids, from one cell to the next */
-    int output; /* H5CALIB_OUTPUT_... */
+    int output;     /* H5CALIB_OUTPUT_... */
     struct {
         unsigned planes;                         /* 0: not given, or not needed */
         unsigned char stage[H5CALIB_MAX_PLANES]; /* what each plane is a copy of */
@@ -103,10 +103,8 @@ enum { H5CALIB_MASKED_VALUE, H5CALIB_BAD_CELL, H5CALIB_MASK_BITS, H5CALIB_COMMON
     {"masked_value", NAN, -INFINITY, INFINITY,                                                     \
      "what an unusable pixel holds; NaN in integers: the least signed, the greatest unsigned"},    \
         {"bad_cell", 0, 0, 1, "a cell id outside the constants: 0 error, 1 nan"},                  \
-    {                                                                                              \
-        "mask_bits", 4294967295.0, 0, 4294967295.0,                                                \
-            "bits of a mask that make a pixel unusable; all 32: any bit does"                      \
-    }
+        {"mask_bits", 4294967295.0, 0, 4294967295.0,                                               \
+         "bits of a mask that make a pixel unusable; all 32: any bit does"}
 
 /* The last parameters of most: what to compute, for those with gain stages too. */
 #define H5CALIB_OUTPUT_SPEC(most)                                                                  \
@@ -121,10 +119,8 @@ enum { H5CALIB_ROWS = 1, H5CALIB_COLUMNS = 2, H5CALIB_BANKS = 4 };
 #define H5CALIB_COMMON_MODE_SPECS                                                                  \
     {"common_mode", 0, 0, 7, "sum of 1 rows, 2 columns, 4 banks; 0 none"},                         \
         {"common_mode_limit", 100, 0, INFINITY, "ADU: a median not below it is not subtracted"},   \
-    {                                                                                              \
-        "common_mode_pixels", 10, 0, INFINITY,                                                     \
-            "a bank needs as many usable pixels, a row or column of it more"                       \
-    }
+        {"common_mode_pixels", 10, 0, INFINITY,                                                    \
+         "a bank needs as many usable pixels, a row or column of it more"}
 
 /* Where spec tables are written: a table and its length. */
 #define H5CALIB_TABLE(table) sizeof(table) / sizeof((table)[0]), table

@@ -8,15 +8,16 @@
         const type *x = from;                                                                      \
         if (step == 1) {                                                                           \
             EACH(j, n)                                                                             \
-                to[j] = (REAL)x[j];                                                                \
+            to[j] = (REAL)x[j];                                                                    \
         } else {                                                                                   \
             EACH(j, n)                                                                             \
-                to[j] = (REAL)x[2 * j];                                                            \
+            to[j] = (REAL)x[2 * j];                                                                \
         }                                                                                          \
         break;                                                                                     \
     }
 
-H5CALIB_NOINLINE TARGET void FN(load)(const void *from, h5calib_dtype dtype, size_t step, size_t n, REAL *to)
+H5CALIB_NOINLINE TARGET void FN(load)(const void *from, h5calib_dtype dtype, size_t step, size_t n,
+                                      REAL *to)
 {
     switch (dtype) {
     case H5CALIB_I8: LOAD(int8_t)
@@ -122,13 +123,13 @@ TARGET void FN(select_plane)(const h5calib_plane *planes, unsigned n_planes,
 {
     SCRATCH(scratch);
     EACH(j, n)
-        to[j] = none;
+    to[j] = none;
     for (unsigned s = 0; s < n_planes; s++) {
         if (!(stages->in_tile & (1u << s)))
             continue;
         const REAL *plane = FN(plane)(&planes[s], first, n, scratch);
         EACH(j, n)
-            to[j] = stages->of[j] & (1 << s) ? plane[j] : to[j];
+        to[j] = stages->of[j] & (1 << s) ? plane[j] : to[j];
     }
 }
 
@@ -174,13 +175,13 @@ TARGET void FN(finish)(const h5calib_calibrator *calibrator, const h5calib_run *
     const REAL masked = (REAL)h5calib_masked_value(calibrator, run->out_dtype);
     if (calibrator->output == H5CALIB_OUTPUT_MASK) {
         EACH(j, n)
-            values[j] = values[j] == values[j] ? 0 : 1;
+        values[j] = values[j] == values[j] ? 0 : 1;
     } else if (calibrator->rounding) {
         FN(round)(values, n);
     }
     REAL *to = run->out_dtype == DTYPE_OF(REAL) ? (REAL *)run->out + i : values;
     EACH(j, n)
-        to[j] = values[j] == values[j] ? values[j] : masked;
+    to[j] = values[j] == values[j] ? values[j] : masked;
     switch (run->out_dtype) {
     case H5CALIB_I8: STORE(int8_t, INT8_MIN, INT8_MAX)
     case H5CALIB_U8: STORE(uint8_t, 0, UINT8_MAX)
@@ -194,7 +195,8 @@ TARGET void FN(finish)(const h5calib_calibrator *calibrator, const h5calib_run *
     }
 }
 
-TARGET void FN(finish_stages)(const h5calib_run *run, size_t i, size_t n, const INT *stages, INT none)
+TARGET void FN(finish_stages)(const h5calib_run *run, size_t i, size_t n, const INT *stages,
+                              INT none)
 {
     unsigned char *to = (unsigned char *)run->out + i;
     EACH(j, n)
@@ -227,13 +229,20 @@ TARGET void FN(finish_stages)(const h5calib_run *run, size_t i, size_t n, const 
 #define DTYPE_OF(real) H5CALIB_PASTE(dtype_of_, real)
 #define SIGNED_AS(real) H5CALIB_PASTE(signed_as_, real)
 #define HALVES(variant) H5CALIB_PASTE(halves_, variant)
-#define HALVES_LOAD(variant) H5CALIB_PASTE(H5CALIB_PASTE(load_halves_, variant), H5CALIB_PASTE(_, REAL))
+#define HALVES_LOAD(variant)                                                                       \
+    H5CALIB_PASTE(H5CALIB_PASTE(load_halves_, variant), H5CALIB_PASTE(_, REAL))
 
 #define dtype_of_float H5CALIB_F32
 #define dtype_of_double H5CALIB_F64
 
-H5CALIB_INLINE float signed_as_float(float size, float sign) { return copysignf(size, sign); }
-H5CALIB_INLINE double signed_as_double(double size, double sign) { return copysign(size, sign); }
+H5CALIB_INLINE float signed_as_float(float size, float sign)
+{
+    return copysignf(size, sign);
+}
+H5CALIB_INLINE double signed_as_double(double size, double sign)
+{
+    return copysign(size, sign);
+}
 
 /* float16 to float, exactly: a normal number gets the other exponent, a subnormal
  * one is an integer times 2^-24; NaN keeps its bits and becomes quiet. */
@@ -282,7 +291,8 @@ H5CALIB_INLINE AVX512 void load_halves_avx512_float(const uint16_t *from, float 
 }
 H5CALIB_INLINE AVX512 void load_halves_avx512_double(const uint16_t *from, double *to)
 {
-    const __m512i x = _mm512_castps_si512(_mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)from)));
+    const __m512i x =
+        _mm512_castps_si512(_mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)from)));
     const __m256i low = _mm512_castsi512_si256(x), high = _mm512_extracti64x4_epi64(x, 1);
     _mm512_storeu_pd(to, _mm512_cvtps_pd(_mm256_castsi256_ps(low)));
     _mm512_storeu_pd(to + 8, _mm512_cvtps_pd(_mm256_castsi256_ps(high)));

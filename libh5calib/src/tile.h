@@ -32,13 +32,14 @@ TARGET void FN(stages_summary)(FN(stages) * stages, size_t n);
 
 /* The same as `plane`, each pixel from the plane of its stage: high, medium,
  * low. Planes that a block does not need are not touched. */
-TARGET const REAL *FN(staged_plane)(const h5calib_plane *planes, const FN(stages) * stages, size_t first,
-                             size_t n, REAL *scratch);
+TARGET const REAL *FN(staged_plane)(const h5calib_plane *planes, const FN(stages) * stages,
+                                    size_t first, size_t n, REAL *scratch);
 
 /* The same for more than three planes: the plane of number s where bit s is set,
  * `none` where no bit of a plane is. */
 TARGET void FN(select_plane)(const h5calib_plane *planes, unsigned n_planes,
-                             const FN(stages) * stages, size_t first, size_t n, REAL none, REAL *to);
+                             const FN(stages) * stages, size_t first, size_t n, REAL none,
+                             REAL *to);
 
 /* Values with that bit become `value`; unusable ones (NaN) stay. */
 TARGET void FN(replace)(REAL *values, const FN(stages) * stages, INT bit, REAL value, size_t n);
@@ -49,8 +50,10 @@ TARGET void FN(replace)(REAL *values, const FN(stages) * stages, INT bit, REAL v
 TARGET void FN(finish)(const h5calib_calibrator *calibrator, const h5calib_run *run, size_t i,
                        size_t n, REAL *values);
 
-/* In place of finish: the numbers of gain stages as output, H5CALIB_NO_STAGE where `none` is set. */
-TARGET void FN(finish_stages)(const h5calib_run *run, size_t i, size_t n, const INT *stages, INT none);
+/* In place of finish: the numbers of gain stages as output, H5CALIB_NO_STAGE where `none` is set.
+ */
+TARGET void FN(finish_stages)(const h5calib_run *run, size_t i, size_t n, const INT *stages,
+                              INT none);
 
 /* Subtract the common mode of a frame's pixels that are `used`, `bank_ny` x `bank_nx` being
  * one bank; p are the three parameters; keys is memory for as many REALs as the frame has. */

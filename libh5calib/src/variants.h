@@ -70,13 +70,14 @@ enum { H5CALIB_ALL_AT_ONCE, H5CALIB_SUBTRACT, H5CALIB_SCALE };
             return;                                                                                \
         }                                                                                          \
         H5CALIB_TILES(name, H5CALIB_SUBTRACT)                                                      \
-        FN(common_mode)(c, c->parameters + (first_parameter), bank_ny, bank_nx,                    \
-                        FRAME_VALUES(run), FRAME_USED(run), FRAME_KEYS(run));                      \
+        FN(common_mode)(c, c->parameters + (first_parameter), bank_ny, bank_nx, FRAME_VALUES(run), \
+                        FRAME_USED(run), FRAME_KEYS(run));                                         \
         H5CALIB_TILES(name, H5CALIB_SCALE)                                                         \
     }
 
 /* Initialises h5calib_algorithm_entry.kernels. */
-#define H5CALIB_PAIR(name, variant) {h5calib_##name##_float_##variant, h5calib_##name##_double_##variant}
+#define H5CALIB_PAIR(name, variant)                                                                \
+    {h5calib_##name##_float_##variant, h5calib_##name##_double_##variant}
 #if defined(H5CALIB_X86)
 #define H5CALIB_KERNELS(name)                                                                      \
     {H5CALIB_PAIR(name, portable), H5CALIB_PAIR(name, avx2), H5CALIB_PAIR(name, avx512)}

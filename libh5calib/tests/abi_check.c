@@ -108,7 +108,8 @@ CONSTANTS(NOTE)
 #define H5F_ACC_SWMR_READ 0x0080u
 #endif
 
-/* ---- 3. compare ------------------------------------------------------------------------------- */
+/* ---- 3. compare -------------------------------------------------------------------------------
+ */
 
 #define COMPARE(name, expression)                                                                  \
     _Static_assert((uint64_t)(name) == (uint64_t)real_##name, #name " has another value in HDF5");
@@ -116,7 +117,8 @@ CONSTANTS(COMPARE)
 
 #define SAME_INTEGER(type)                                                                         \
     _Static_assert(sizeof(ours_##type) == sizeof(type), #type " has another size in HDF5");        \
-    _Static_assert(((ours_##type)-1 < 1) == ((type)-1 < 1), #type " has another sign in HDF5");
+    _Static_assert(((ours_##type) - 1 < 1) == ((type) - 1 < 1), #type " has another sign in "      \
+                                                                      "HDF5");
 #define SAME_SIZE(ours, real)                                                                      \
     _Static_assert(sizeof(ours) == sizeof(real), #real " has another size in HDF5");
 #define SAME_PLACE(ours, ours_member, real, real_member)                                           \

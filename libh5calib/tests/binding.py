@@ -6,31 +6,69 @@ from pathlib import Path
 
 import numpy as np
 
-DTYPES = {name: i + 1 for i, name in enumerate(
-    "int8 uint8 int16 uint16 int32 uint32 int64 uint64 float16 float32 float64".split())}
+DTYPES = {
+    name: i + 1
+    for i, name in enumerate(
+        [
+            "int8",
+            "uint8",
+            "int16",
+            "uint16",
+            "int32",
+            "uint32",
+            "int64",
+            "uint64",
+            "float16",
+            "float32",
+            "float64",
+        ]
+    )
+}
 OPTIONAL, PER_CELL, DIVISOR, MASK, COMPARED = 1, 2, 4, 8, 16
 
 
 class ConstantSpec(c.Structure):
-    _fields_ = [("name", c.c_char_p), ("stages", c.c_uint), ("max_stages", c.c_uint),
-                ("flags", c.c_uint), ("meaning", c.c_char_p)]
+    _fields_ = [
+        ("name", c.c_char_p),
+        ("stages", c.c_uint),
+        ("max_stages", c.c_uint),
+        ("flags", c.c_uint),
+        ("meaning", c.c_char_p),
+    ]
 
 
 class ParameterSpec(c.Structure):
-    _fields_ = [("name", c.c_char_p), ("default_value", c.c_double), ("minimum", c.c_double),
-                ("maximum", c.c_double), ("meaning", c.c_char_p)]
+    _fields_ = [
+        ("name", c.c_char_p),
+        ("default_value", c.c_double),
+        ("minimum", c.c_double),
+        ("maximum", c.c_double),
+        ("meaning", c.c_char_p),
+    ]
 
 
 class Algorithm(c.Structure):
-    _fields_ = [("id", c.c_uint32), ("name", c.c_char_p), ("formula", c.c_char_p),
-                ("flags", c.c_uint), ("raw_layout", c.c_int),
-                ("n_constants", c.c_uint), ("constants", c.POINTER(ConstantSpec)),
-                ("n_parameters", c.c_uint), ("parameters", c.POINTER(ParameterSpec))]
+    _fields_ = [
+        ("id", c.c_uint32),
+        ("name", c.c_char_p),
+        ("formula", c.c_char_p),
+        ("flags", c.c_uint),
+        ("raw_layout", c.c_int),
+        ("n_constants", c.c_uint),
+        ("constants", c.POINTER(ConstantSpec)),
+        ("n_parameters", c.c_uint),
+        ("parameters", c.POINTER(ParameterSpec)),
+    ]
 
 
 class Array(c.Structure):
-    _fields_ = [("data", c.c_void_p), ("dtype", c.c_int), ("cells", c.c_uint32),
-                ("stages", c.c_uint32), ("strides", c.c_ssize_t * 4)]
+    _fields_ = [
+        ("data", c.c_void_p),
+        ("dtype", c.c_int),
+        ("cells", c.c_uint32),
+        ("stages", c.c_uint32),
+        ("strides", c.c_ssize_t * 4),
+    ]
 
 
 class Parameter(c.Structure):
@@ -38,14 +76,20 @@ class Parameter(c.Structure):
 
 
 class Config(c.Structure):
-    _fields_ = [("algorithm", c.c_uint32), ("ny", c.c_uint32), ("nx", c.c_uint32),
-                ("n_parameters", c.c_size_t), ("parameters", c.POINTER(Parameter))]
+    _fields_ = [
+        ("algorithm", c.c_uint32),
+        ("ny", c.c_uint32),
+        ("nx", c.c_uint32),
+        ("n_parameters", c.c_size_t),
+        ("parameters", c.POINTER(Parameter)),
+    ]
 
 
 def library_path():
     if path := os.environ.get("H5CALIB_LIBRARY"):
         return path
     import libh5calib
+
     return libh5calib.library_path()
 
 
@@ -57,11 +101,26 @@ lib.h5calib_version.restype = lib.h5calib_cpu_variant.restype = c.c_char_p
 lib.h5calib_last_kernel.restype = lib.h5calib_cpu_variant_at.restype = c.c_char_p
 lib.h5calib_cpu_variant_at.argtypes = [c.c_size_t]
 lib.h5calib_calibration_create.argtypes = [
-    c.POINTER(Config), c.POINTER(Array), c.c_size_t, c.POINTER(c.c_void_p), c.c_char_p, c.c_size_t]
+    c.POINTER(Config),
+    c.POINTER(Array),
+    c.c_size_t,
+    c.POINTER(c.c_void_p),
+    c.c_char_p,
+    c.c_size_t,
+]
 lib.h5calib_calibration_free.argtypes = [c.c_void_p]
 lib.h5calib_calibrate.argtypes = [
-    c.c_void_p, c.c_void_p, c.c_int, c.c_size_t, c.c_void_p, c.c_void_p, c.c_int, c.c_uint,
-    c.c_char_p, c.c_size_t]
+    c.c_void_p,
+    c.c_void_p,
+    c.c_int,
+    c.c_size_t,
+    c.c_void_p,
+    c.c_void_p,
+    c.c_int,
+    c.c_uint,
+    c.c_char_p,
+    c.c_size_t,
+]
 
 
 class Error(Exception):
@@ -91,8 +150,13 @@ def describe(array, axes, keep):
     keep.append(array)
     lengths = dict(zip(axes, array.shape, strict=True))
     strides = dict(zip(axes, array.strides, strict=True))
-    return Array(array.ctypes.data, DTYPES[array.dtype.name], lengths.get("c", 1), lengths.get("s", 1),
-                 (c.c_ssize_t * 4)(*(strides.get(a, 0) for a in "csyx")))
+    return Array(
+        array.ctypes.data,
+        DTYPES[array.dtype.name],
+        lengths.get("c", 1),
+        lengths.get("s", 1),
+        (c.c_ssize_t * 4)(*(strides.get(a, 0) for a in "csyx")),
+    )
 
 
 class Calibration:
@@ -109,10 +173,13 @@ class Calibration:
         given = (Parameter * len(parameters))(*((index[k], v) for k, v in parameters.items()))
         config = Config(a.id, *shape, len(given), given)
         keep = []
-        arrays = (Array * len(names))(*(describe(*constants.get(n, (None, "")), keep) for n in names))
+        arrays = (Array * len(names))(
+            *(describe(*constants.get(n, (None, "")), keep) for n in names)
+        )
         message = c.create_string_buffer(400)
         status = lib.h5calib_calibration_create(
-            config, arrays, len(names), self.handle, message, len(message))
+            config, arrays, len(names), self.handle, message, len(message)
+        )
         if status:
             raise Error(status, message.value.decode())
 
@@ -126,9 +193,17 @@ class Calibration:
             cell_ids = np.ascontiguousarray(cell_ids, "i8")
         message = c.create_string_buffer(400)
         status = lib.h5calib_calibrate(
-            self.handle, raw.ctypes.data, DTYPES[raw.dtype.name], len(raw),
-            None if cell_ids is None else cell_ids.ctypes.data, out.ctypes.data,
-            DTYPES[out.dtype.name], threads, message, len(message))
+            self.handle,
+            raw.ctypes.data,
+            DTYPES[raw.dtype.name],
+            len(raw),
+            None if cell_ids is None else cell_ids.ctypes.data,
+            out.ctypes.data,
+            DTYPES[out.dtype.name],
+            threads,
+            message,
+            len(message),
+        )
         if status:
             raise Error(status, message.value.decode())
         return out

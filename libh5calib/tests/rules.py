@@ -98,8 +98,11 @@ def common_mode(value, used, bank, p):
     """Banks, rows of banks, columns of banks, as LCLS's programs do it."""
     used = used & ~np.isnan(value)
     y, x = np.indices(value.shape)
-    groups = [(4, y // bank[0] * 10**6 + x // bank[1]), (1, y * 10**6 + x // bank[1]),
-              (2, y // bank[0] * 10**6 + x)]
+    groups = [
+        (4, y // bank[0] * 10**6 + x // bank[1]),
+        (1, y * 10**6 + x // bank[1]),
+        (2, y // bank[0] * 10**6 + x),
+    ]
     for bit, group in groups:
         if not int(p.common_mode) & bit:
             continue
@@ -148,7 +151,7 @@ def agipd(raw, k, real, p):
     if p.fixed_gain >= 0:
         stage = np.full(signal.shape, p.fixed_gain)
     else:
-        first, second = k["threshold"][p.first_threshold:p.first_threshold + 2].astype(real)
+        first, second = k["threshold"][p.first_threshold : p.first_threshold + 2].astype(real)
         medium, low = voltage > first, voltage > second
         if p.threshold_chain:
             low &= medium
@@ -234,7 +237,7 @@ def flat_field(raw, k, real, p):
         if "dark" in k:
             dark = dark + (usable(other["dark"][0], real) - dark) * real(k["weight"])
     light = flat - dark if "dark" in k else flat
-    value = (raw.astype(real) - dark if "dark" in k else raw.astype(real))
+    value = raw.astype(real) - dark if "dark" in k else raw.astype(real)
     value = value / np.where(light > 0, light, real(np.nan))
     if p.logarithm:
         value = np.where(value > 0, value, real(np.nan))
@@ -271,7 +274,20 @@ def frame(name, raw, k, real, p, dtype):
     return finish(value, getattr(p, "masked_value", np.nan), getattr(p, "rounding", 0), dtype)
 
 
-RULES = {"pedestal_v1": legacy_pedestal, "AGIPD_v1": legacy_pedestal, "AGIPD_v2": legacy_agipd,
-         "pedestal": pedestal, "cell_pedestal": pedestal, "jungfrau": jungfrau, "agipd": agipd,
-         "lpd": lpd, "dssc": dssc, "epix10ka": epix10ka, "epix100": epix100, "ccd": ccd,
-         "flat_field": flat_field, "linear": linear, "photon_counting": photon_counting}
+RULES = {
+    "pedestal_v1": legacy_pedestal,
+    "AGIPD_v1": legacy_pedestal,
+    "AGIPD_v2": legacy_agipd,
+    "pedestal": pedestal,
+    "cell_pedestal": pedestal,
+    "jungfrau": jungfrau,
+    "agipd": agipd,
+    "lpd": lpd,
+    "dssc": dssc,
+    "epix10ka": epix10ka,
+    "epix100": epix100,
+    "ccd": ccd,
+    "flat_field": flat_field,
+    "linear": linear,
+    "photon_counting": photon_counting,
+}

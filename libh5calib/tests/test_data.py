@@ -24,22 +24,30 @@ def module5():
 def test_real_frames_agree_with_the_outside_conversion(module5, variant, dtype):
     d = module5
     assert lib.h5calib_set_cpu_variant(variant.encode()) == 0
-    calibration = Calibration("jungfrau", d["raw"].shape[1:], {
-        "pedestal": (d["pedestal"], "syx"), "gain": (d["gain_adu_per_photon"], "syx")})
+    calibration = Calibration(
+        "jungfrau",
+        d["raw"].shape[1:],
+        {"pedestal": (d["pedestal"], "syx"), "gain": (d["gain_adu_per_photon"], "syx")},
+    )
     ours = calibration(d["raw"], dtype=dtype)
     for frame in np.flatnonzero(d["heldout"]):
         raw = d["raw"][frame]
         stage = np.array([0, 1, 0, 2])[raw >> 14]
         pedestal, gain = (np.choose(stage, d[k]) for k in ("pedestal", "gain_adu_per_photon"))
-        known = (gain != 0) & (raw != 0xC000) & (raw >> 14 != 2) & (pedestal != 0) & (pedestal != 16383)
+        known = (
+            (gain != 0) & (raw != 0xC000) & (raw >> 14 != 2) & (pedestal != 0) & (pedestal != 16383)
+        )
         assert known.mean() > 0.5
         difference = np.abs(ours[frame].astype("f8") - d["conv"][frame])
         # float32 adds the rounding of a subtraction and a division
         size = np.abs(ours[frame]) if dtype == "f4" else 0
         for g, tolerance in enumerate((2.3e-6, 4.2e-5, 4.1e-4)):
             where = known & (stage == g)
-            assert (difference[where] <= (tolerance + 2**-23 * size)[where] if dtype == "f4"
-                    else difference[where] <= tolerance).all(), (g, difference[where].max())
+            assert (
+                difference[where] <= (tolerance + 2**-23 * size)[where]
+                if dtype == "f4"
+                else difference[where] <= tolerance
+            ).all(), (g, difference[where].max())
 
 
 @pytest.mark.parametrize("variant", variants())
@@ -52,7 +60,9 @@ def test_aare_gives_the_same_bits(variant):
     pedestal = rng.normal(3000, 300, (3, *shape))
     gain = rng.normal(40, 3, (3, *shape)) * np.array([1, -0.03, -0.002])[:, None, None]
     assert lib.h5calib_set_cpu_variant(variant.encode()) == 0
-    ours = Calibration("jungfrau", shape, {"pedestal": (pedestal, "syx"), "gain": (gain, "syx")})(raw, dtype="f8")
+    ours = Calibration("jungfrau", shape, {"pedestal": (pedestal, "syx"), "gain": (gain, "syx")})(
+        raw, dtype="f8"
+    )
     theirs = np.asarray(aare.apply_calibration(raw, pd=pedestal, cal=gain, n_threads=1))
     assert np.array_equal(ours, theirs.astype("f8"))
 
@@ -65,8 +75,9 @@ def test_float32_lies_within_rounding_of_float64(variant):
     pedestal = rng.normal(3000, 300, (3, *shape)).astype("f4")
     gain = rng.normal(40, 3, (3, *shape)).astype("f4")
     raw = rng.integers(0, 0x10000, (5, *shape)).astype("u2")
-    calibration = Calibration("jungfrau", shape, {"pedestal": (pedestal, "syx"), "gain": (gain, "syx")},
-                              invalid_gain=1)
+    calibration = Calibration(
+        "jungfrau", shape, {"pedestal": (pedestal, "syx"), "gain": (gain, "syx")}, invalid_gain=1
+    )
     single, double = calibration(raw, dtype="f4"), calibration(raw, dtype="f8")
     stage = np.array([0, 1, 2, 2])[raw >> 14]
     # one rounding of adc - pedestal, one of the quotient

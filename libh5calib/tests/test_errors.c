@@ -60,11 +60,14 @@ static void test_configuration(void)
            H5CALIB_E_ARGUMENT, "NULL");
     refuse("jungfrau", jungfrau, 2, nothing, H5CALIB_E_ARGUMENT, "has 3 constants, not 2");
 
-    refuse("jungfrau", jungfrau, 3, (h5calib_parameter){40, 0}, H5CALIB_E_ARGUMENT, "no parameter 40");
+    refuse("jungfrau", jungfrau, 3, (h5calib_parameter){40, 0}, H5CALIB_E_ARGUMENT,
+           "no parameter 40");
     refuse("jungfrau", jungfrau, 3, (h5calib_parameter){4, 1.5}, H5CALIB_E_ARGUMENT,
            "invalid_gain is 1.5, it must be a whole number from 0 to 4");
-    refuse("jungfrau", jungfrau, 3, (h5calib_parameter){3, -1}, H5CALIB_E_ARGUMENT, "photon_energy is -1");
-    refuse("jungfrau", jungfrau, 3, (h5calib_parameter){1, NAN}, H5CALIB_E_ARGUMENT, "bad_cell is nan");
+    refuse("jungfrau", jungfrau, 3, (h5calib_parameter){3, -1}, H5CALIB_E_ARGUMENT,
+           "photon_energy is -1");
+    refuse("jungfrau", jungfrau, 3, (h5calib_parameter){1, NAN}, H5CALIB_E_ARGUMENT,
+           "bad_cell is nan");
     refuse("jungfrau", jungfrau, 3, (h5calib_parameter){6, 1}, H5CALIB_E_CONSTANT,
            "high_gain needs 4 or 6 gain maps");
 
@@ -79,15 +82,18 @@ static void test_configuration(void)
     refuse("jungfrau", changed, 3, nothing, H5CALIB_E_DTYPE, "gain must be of");
     changed[1] = jungfrau[1];
     changed[2] = array(1, 1, H5CALIB_F32);
-    refuse("jungfrau", changed, 3, nothing, H5CALIB_E_DTYPE, "pixel_mask must be of an integer type");
+    refuse("jungfrau", changed, 3, nothing, H5CALIB_E_DTYPE,
+           "pixel_mask must be of an integer type");
     changed[2] = array(2, 1, H5CALIB_U8);
     refuse("jungfrau", changed, 3, nothing, H5CALIB_E_CONSTANT, "pixel_mask has 2 cells");
     changed[2] = none;
     changed[0] = array(2, 3, H5CALIB_F32);
     changed[1] = array(3, 3, H5CALIB_F32);
-    refuse("jungfrau", changed, 3, nothing, H5CALIB_E_CONSTANT, "gain has 3 cells, but pedestal has 2");
+    refuse("jungfrau", changed, 3, nothing, H5CALIB_E_CONSTANT,
+           "gain has 3 cells, but pedestal has 2");
 
-    h5calib_array agipd[] = {none, array(1, 3, H5CALIB_F32), none, none, array(1, 2, H5CALIB_F32), none};
+    h5calib_array agipd[] = {none, array(1, 3, H5CALIB_F32), none,
+                             none, array(1, 2, H5CALIB_F32), none};
     refuse("agipd", agipd, 6, nothing, H5CALIB_E_CONSTANT, "threshold has 0 levels, it needs 2");
     agipd[0] = array(1, 2, H5CALIB_F32);
     refuse("agipd", agipd, 6, nothing, H5CALIB_E_CONSTANT, "flat_field has 2 gain stages");
@@ -102,25 +108,36 @@ static void test_calibrate(void)
     float out[2 * PIXELS];
     h5calib_calibration *c;
     CHECK(create("jungfrau", jungfrau, 3, nothing, &c) == H5CALIB_OK, "%s", message);
-    expect(h5calib_calibrate(c, NULL, H5CALIB_U16, 2, ids, out, H5CALIB_F32, 1, message, sizeof message),
+    expect(h5calib_calibrate(c, NULL, H5CALIB_U16, 2, ids, out, H5CALIB_F32, 1, message,
+                             sizeof message),
            H5CALIB_E_ARGUMENT, "NULL");
-    expect(h5calib_calibrate(c, raw, H5CALIB_F32, 2, ids, out, H5CALIB_F32, 1, message, sizeof message),
+    expect(h5calib_calibrate(c, raw, H5CALIB_F32, 2, ids, out, H5CALIB_F32, 1, message,
+                             sizeof message),
            H5CALIB_E_DTYPE, "raw data is float32, it must be uint16");
-    expect(h5calib_calibrate(c, raw, H5CALIB_U16, 2, ids, out, H5CALIB_I16, 1, message, sizeof message),
+    expect(h5calib_calibrate(c, raw, H5CALIB_U16, 2, ids, out, H5CALIB_I16, 1, message,
+                             sizeof message),
            H5CALIB_E_DTYPE, "int16, it must be float32 or float64; integers need rounding");
-    expect(h5calib_calibrate(c, raw, H5CALIB_U16, 2, NULL, out, H5CALIB_F32, 1, message, sizeof message),
+    expect(h5calib_calibrate(c, raw, H5CALIB_U16, 2, NULL, out, H5CALIB_F32, 1, message,
+                             sizeof message),
            H5CALIB_E_ARGUMENT, "cell_ids are needed");
-    expect(h5calib_calibrate(c, raw, H5CALIB_U16, 2, ids, out, H5CALIB_F32, 1, message, sizeof message),
+    expect(h5calib_calibrate(c, raw, H5CALIB_U16, 2, ids, out, H5CALIB_F32, 1, message,
+                             sizeof message),
            H5CALIB_E_CELL, "frame 1 is of cell -1, but the constants have cells 0 to 1");
-    CHECK(h5calib_calibrate(c, raw, H5CALIB_U16, 1, ids, out, H5CALIB_F32, 1, NULL, 0) == H5CALIB_OK, "1");
+    CHECK(h5calib_calibrate(c, raw, H5CALIB_U16, 1, ids, out, H5CALIB_F32, 1, NULL, 0) ==
+              H5CALIB_OK,
+          "1");
     CHECK(h5calib_calibrate(c, NULL, H5CALIB_U16, 0, NULL, NULL, H5CALIB_F32, 1, message, 1) ==
-              H5CALIB_E_ARGUMENT && message[0] == '\0', "no room for a message");
+                  H5CALIB_E_ARGUMENT &&
+              message[0] == '\0',
+          "no room for a message");
     h5calib_calibration_free(c);
 
-    CHECK(create("jungfrau", jungfrau, 3, (h5calib_parameter){1, 1}, &c) == H5CALIB_OK, "%s", message);
+    CHECK(create("jungfrau", jungfrau, 3, (h5calib_parameter){1, 1}, &c) == H5CALIB_OK, "%s",
+          message);
     memset(out, 0, sizeof out);
-    CHECK(h5calib_calibrate(c, raw, H5CALIB_U16, 2, ids, out, H5CALIB_F32, 1, message, sizeof message) ==
-              H5CALIB_OK, "%s", message);
+    CHECK(h5calib_calibrate(c, raw, H5CALIB_U16, 2, ids, out, H5CALIB_F32, 1, message,
+                            sizeof message) == H5CALIB_OK,
+          "%s", message);
     for (int i = 0; i < PIXELS; i++)
         CHECK(isnan(out[PIXELS + i]), "an unknown cell with bad_cell nan");
     h5calib_calibration_free(c);

@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from binding import (DTYPES, MASK, OPTIONAL, PER_CELL, Calibration, algorithms, lib, variants)
+from binding import DTYPES, MASK, OPTIONAL, PER_CELL, Calibration, algorithms, lib, variants
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from rules import RULES, frame
@@ -30,7 +30,11 @@ def numbers(rng, dtype, shape, scale=8192):
     else:
         low, high = max(np.iinfo(dtype).min, -scale), min(np.iinfo(dtype).max, scale)
         values = rng.integers(low, high, shape, endpoint=True)
-        corners = [0, 1, *(x for x in (np.iinfo(dtype).min, np.iinfo(dtype).max) if abs(x) <= 2**53)]
+        corners = [
+            0,
+            1,
+            *(x for x in (np.iinfo(dtype).min, np.iinfo(dtype).max) if abs(x) <= 2**53),
+        ]
     values = values.astype(dtype)
     where = rng.random(shape) < rng.choice([0, 0.02, 0.3])
     with np.errstate(over="ignore"):
@@ -39,7 +43,7 @@ def numbers(rng, dtype, shape, scale=8192):
 
 
 def in_some_order(rng, array):
-    """The same array (cell, stage, y, x) with its axes in another order in memory, and their names."""
+    """The same array (cell, stage, y, x) with its axes in another order, and their names."""
     order = rng.permutation(4)
     moved = np.ascontiguousarray(array.transpose(order))
     axes = "".join("csyx"[i] for i in order)
@@ -71,9 +75,9 @@ class Case:
         shape = {RAW_ONE: self.shape, RAW_FIRST: (2, *self.shape), RAW_LAST: (*self.shape, 2)}
         raw = numbers(self.rng, dtype, (self.frames, *shape[self.algorithm.raw_layout]))
         if bits:
-            codes = self.rng.choice([0, 0, 1, 2, 3], raw.shape, p=[.3, .4, .1, .1, .1])
+            codes = self.rng.choice([0, 0, 1, 2, 3], raw.shape, p=[0.3, 0.4, 0.1, 0.1, 0.1])
             shift = 12 if self.name == "lpd" else 14
-            raw = ((raw.view("u2") & (1 << shift) - 1) | (codes << shift).astype("u2"))
+            raw = (raw.view("u2") & (1 << shift) - 1) | (codes << shift).astype("u2")
             for full in (0xC000, 0x3FFF):
                 raw[self.rng.random(raw.shape) < 0.05] = full
             raw = raw.view(dtype)
@@ -117,7 +121,9 @@ class Case:
             cells = self.cells if spec.flags & PER_CELL and rng.random() < 0.8 else 1
             shape = (cells, stages, *self.shape)
             if name == "config_bits":
-                made[name] = (4 * rng.integers(0, 9, shape)).astype(rng.choice(["uint8", "float32"]))
+                made[name] = (4 * rng.integers(0, 9, shape)).astype(
+                    rng.choice(["uint8", "float32"])
+                )
             elif spec.flags & MASK:
                 dtype = rng.choice(INTEGERS)
                 made[name] = (rng.choice([0, 0, 0, 0, 1, 2, 4, 7], shape)).astype(dtype)
@@ -130,7 +136,10 @@ class Case:
         """Those given and the defaults of the others."""
         specs = [self.algorithm.parameters[i] for i in range(self.algorithm.n_parameters)]
         defaults = {p.name.decode(): p.default_value for p in specs}
-        whole = {n: int(v) if v == v and abs(v) < 2**60 and v == int(v) else v for n, v in defaults.items()}
+        whole = {
+            n: int(v) if v == v and abs(v) < 2**60 and v == int(v) else v
+            for n, v in defaults.items()
+        }
         return SimpleNamespace(**{**whole, **self.parameters})
 
     def of_cell(self, number):
@@ -162,7 +171,9 @@ def check(calibrated, expected, note):
         # which NaN is nobody's business
         assert np.array_equal(np.isnan(calibrated), np.isnan(expected)), note
         calibrated, expected = np.nan_to_num(calibrated, nan=7), np.nan_to_num(expected, nan=7)
-    where = np.argwhere(calibrated.view(f"u{calibrated.itemsize}") != expected.view(f"u{expected.itemsize}"))
+    where = np.argwhere(
+        calibrated.view(f"u{calibrated.itemsize}") != expected.view(f"u{expected.itemsize}")
+    )
     assert len(where) == 0, (note, where[0], calibrated[tuple(where[0])], expected[tuple(where[0])])
 
 
@@ -182,7 +193,9 @@ def test_every_variant_equals_the_rule_bit_for_bit(name, seed):
         results = {}
         for variant in variants():
             assert lib.h5calib_set_cpu_variant(variant.encode()) == 0
-            results[variant] = calibration(case.raw, case.cell_ids, dtype, threads=int(case.rng.integers(4)))
+            results[variant] = calibration(
+                case.raw, case.cell_ids, dtype, threads=int(case.rng.integers(4))
+            )
             assert lib.h5calib_last_kernel().decode().endswith("_" + variant)
             check(results[variant], expected, (variant, dtype, case.parameters, case.raw.dtype))
         if not name.isupper() and name not in ("pedestal_v1", "AGIPD_v1", "AGIPD_v2"):

@@ -9,11 +9,11 @@ static const struct {
     uint32_t id;
     const char *name;
 } known[] = {
-    {0x00010001, "pedestal_v1"}, {0x00020001, "AGIPD_v1"},      {0x00020002, "AGIPD_v2"},
-    {0x00030001, "jungfrau"},    {0x00040001, "pedestal"},      {0x00050001, "cell_pedestal"},
-    {0x00060001, "agipd"},       {0x00070001, "lpd"},           {0x00080001, "dssc"},
-    {0x00090001, "epix10ka"},    {0x000A0001, "epix100"},       {0x000B0001, "ccd"},
-    {0x000C0001, "flat_field"},  {0x000D0001, "linear"},        {0x000E0001, "photon_counting"},
+    {0x00010001, "pedestal_v1"}, {0x00020001, "AGIPD_v1"}, {0x00020002, "AGIPD_v2"},
+    {0x00030001, "jungfrau"},    {0x00040001, "pedestal"}, {0x00050001, "cell_pedestal"},
+    {0x00060001, "agipd"},       {0x00070001, "lpd"},      {0x00080001, "dssc"},
+    {0x00090001, "epix10ka"},    {0x000A0001, "epix100"},  {0x000B0001, "ccd"},
+    {0x000C0001, "flat_field"},  {0x000D0001, "linear"},   {0x000E0001, "photon_counting"},
 };
 
 static int has_parameter(const h5calib_algorithm *a, const char *name)
@@ -40,7 +40,8 @@ static void check_algorithm(const h5calib_algorithm *a)
     CHECK(a->n_constants > 0 && a->n_constants <= 16, "%s", a->name);
     for (unsigned k = 0; k < a->n_constants; k++) {
         const h5calib_constant_spec *s = &a->constants[k];
-        CHECK(s->name && s->meaning && s->stages >= 1 && s->stages <= s->max_stages && s->max_stages <= 8,
+        CHECK(s->name && s->meaning && s->stages >= 1 && s->stages <= s->max_stages &&
+                  s->max_stages <= 8,
               "%s %u", a->name, k);
     }
     for (unsigned i = 0; i < a->n_parameters; i++) {
@@ -52,7 +53,8 @@ static void check_algorithm(const h5calib_algorithm *a)
     }
     if (!(a->flags & H5CALIB_LEGACY))
         check_common_parameters(a);
-    CHECK(((a->flags & H5CALIB_WHOLE_FRAME) != 0) == has_parameter(a, "common_mode"), "%s", a->name);
+    CHECK(((a->flags & H5CALIB_WHOLE_FRAME) != 0) == has_parameter(a, "common_mode"), "%s",
+          a->name);
     CHECK(((a->flags & H5CALIB_LEGACY) == 0) == has_parameter(a, "output"), "%s", a->name);
 }
 

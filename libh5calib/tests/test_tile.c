@@ -58,10 +58,11 @@ static void check_variant(size_t v, size_t step)
         memcpy(&bits, &floats[h], 4);
         if (isnan(wanted)) {
             const uint32_t quiet = (h & 0x8000u) << 16 | 0x7fc00000u | (h & 0x3ffu) << 13;
-            CHECK(bits == quiet && isnan(doubles[h]), "%s 0x%04x -> %08x", variants[v].name, h, (unsigned)bits);
+            CHECK(bits == quiet && isnan(doubles[h]), "%s 0x%04x -> %08x", variants[v].name, h,
+                  (unsigned)bits);
         } else {
-            CHECK(floats[h] == wanted && doubles[h] == wanted && !signbit(doubles[h]) == !(h & 0x8000) &&
-                      bits >> 31 == h >> 15,
+            CHECK(floats[h] == wanted && doubles[h] == wanted &&
+                      !signbit(doubles[h]) == !(h & 0x8000) && bits >> 31 == h >> 15,
                   "%s 0x%04x -> %g", variants[v].name, h, floats[h]);
         }
     }

@@ -63,7 +63,8 @@ static void choose_parameters(test_case *t)
         if (below(2))
             continue;
         if (isfinite(p->minimum) && isfinite(p->maximum))
-            value = p->minimum + (double)(random_bits(&state) % (uint64_t)(p->maximum - p->minimum + 1));
+            value = p->minimum +
+                    (double)(random_bits(&state) % (uint64_t)(p->maximum - p->minimum + 1));
         else
             value = fmax(p->minimum, (double)below(20) - 4.5);
         t->parameters[t->config.n_parameters++] = (h5calib_parameter){i, value};
@@ -87,7 +88,8 @@ static void choose_constants(test_case *t)
         fill(t->memory[k], dtype, t->stages[k] * PIXELS, below(10));
         for (size_t i = 0; mask && i < t->stages[k] * PIXELS; i++)
             ((uint8_t *)t->memory[k])[i] = below(20) == 0;
-        t->constants[k] = (h5calib_array){t->memory[k], dtype, 1, t->stages[k], {0, PIXELS * size, NX * size, size}};
+        t->constants[k] = (h5calib_array){
+            t->memory[k], dtype, 1, t->stages[k], {0, PIXELS * size, NX * size, size}};
     }
 }
 
@@ -99,9 +101,11 @@ static void compare(const h5calib_calibrator *c, const h5calib_cell *cell, h5cal
     const size_t raw_size = h5calib_dtype_size(raw_dtype), out_size = h5calib_dtype_size(out_dtype);
     const size_t shift = below(16), out_shift = below(16);
     const bool whole = h5calib_calibrator_whole_frame(c);
-    const size_t first = whole ? 0 : below(PIXELS), count = whole ? PIXELS : 1 + below(PIXELS - (unsigned)first);
+    const size_t first = whole ? 0 : below(PIXELS),
+                 count = whole ? PIXELS : 1 + below(PIXELS - (unsigned)first);
     char *raw = malloc((2 * PIXELS + 16) * raw_size);
-    char *out[2] = {malloc((PIXELS + 16) * out_size + MARGIN), malloc((PIXELS + 16) * out_size + MARGIN)};
+    char *out[2] = {malloc((PIXELS + 16) * out_size + MARGIN),
+                    malloc((PIXELS + 16) * out_size + MARGIN)};
     CHECK(raw && out[0] && out[1], "out of memory");
     fill(raw, raw_dtype, 2 * PIXELS + 16, below(10));
 
@@ -114,7 +118,8 @@ static void compare(const h5calib_calibrator *c, const h5calib_cell *cell, h5cal
                        .next = cell,
                        .weight = below(4) / 4.0};
     if (a->raw_layout != H5CALIB_RAW_ONE)
-        run.raw[1] = (char *)run.raw[0] + (a->raw_layout == H5CALIB_RAW_LAST ? 1 : PIXELS) * raw_size;
+        run.raw[1] =
+            (char *)run.raw[0] + (a->raw_layout == H5CALIB_RAW_LAST ? 1 : PIXELS) * raw_size;
     if (a->raw_layout == H5CALIB_RAW_LAST)
         run.raw_step = 2;
     for (size_t i = 0; h5calib_cpu_variant_at(i); i++) {
@@ -125,11 +130,14 @@ static void compare(const h5calib_calibrator *c, const h5calib_cell *cell, h5cal
         run.out = to + out_shift * out_size;
         CHECK(h5calib_calibrate_run(c, cell, &run) == H5CALIB_OK, "%s", variant);
         const char *ran = strrchr(h5calib_last_kernel(), '_');
-        CHECK(ran && strcmp(ran + 1, variant) == 0, "%s ran, not %s", h5calib_last_kernel(), variant);
-        CHECK(memcmp(to, out[0], (PIXELS + 16) * out_size + MARGIN) == 0, "%s %s: raw %d, out %d, %zu + %zu",
-              a->name, variant, raw_dtype, out_dtype, first, count);
+        CHECK(ran && strcmp(ran + 1, variant) == 0, "%s ran, not %s", h5calib_last_kernel(),
+              variant);
+        CHECK(memcmp(to, out[0], (PIXELS + 16) * out_size + MARGIN) == 0,
+              "%s %s: raw %d, out %d, %zu + %zu", a->name, variant, raw_dtype, out_dtype, first,
+              count);
         for (size_t j = 0; j < MARGIN; j++)
-            CHECK(((unsigned char *)run.out)[count * out_size + j] == 0xa5 || out_shift + count < PIXELS + 16,
+            CHECK(((unsigned char *)run.out)[count * out_size + j] == 0xa5 ||
+                      out_shift + count < PIXELS + 16,
                   "%s wrote past the end", h5calib_last_kernel());
     }
     free(raw);
@@ -149,11 +157,13 @@ static int try_algorithm(const h5calib_algorithm *a)
     const int works = h5calib_calibrator_create(&t.config, t.stages, a->n_constants, &c, message,
                                                 sizeof message) == H5CALIB_OK;
     if (works) {
-        CHECK(h5calib_cell_create(c, t.constants, 0, &cell, message, sizeof message) == H5CALIB_OK, "%s", message);
+        CHECK(h5calib_cell_create(c, t.constants, 0, &cell, message, sizeof message) == H5CALIB_OK,
+              "%s", message);
         CHECK(h5calib_cell_bytes(cell) > 0, "%s", a->name);
         for (int raw = 1; raw <= 11; raw++)
             for (int out = 1; out <= 11; out++)
-                if (h5calib_calibrator_check_dtypes(c, (h5calib_dtype)raw, (h5calib_dtype)out, NULL, 0) == H5CALIB_OK)
+                if (h5calib_calibrator_check_dtypes(c, (h5calib_dtype)raw, (h5calib_dtype)out, NULL,
+                                                    0) == H5CALIB_OK)
                     compare(c, cell, (h5calib_dtype)raw, (h5calib_dtype)out);
     }
     h5calib_cell_free(cell);

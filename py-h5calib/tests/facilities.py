@@ -1,4 +1,4 @@
-"""Files of facilities as the tests need them: EXtra-data's mock runs with pixels, SwissFEL files."""
+"""Files of facilities as tests need them: EXtra-data's mock runs with pixels, SwissFEL's."""
 
 from __future__ import annotations
 

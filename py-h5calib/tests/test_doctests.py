@@ -15,7 +15,8 @@ PUBLIC = [name for name in h5calib.__all__ if callable(getattr(h5calib, name))]
 
 
 @pytest.mark.parametrize("name", MODULES)
-def test_examples(name):
+def test_examples(name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)  # some examples write files
     assert doctest.testmod(importlib.import_module(name)).failed == 0
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import sys
 
 import h5py
 import numpy as np
@@ -14,11 +15,12 @@ import h5calib
 from h5calib.cli import main
 
 extra_data = pytest.importorskip("extra_data", reason="pip install EXtra-data")
-from extra_data.tests.mockdata.detectors import AGIPDModule, LPDModule  # noqa: E402
+from extra_data.tests.mockdata.detectors import AGIPDModule, DSSCModule, LPDModule  # noqa: E402
 
 MODULES = range(16)
 ODD = {3: [3, 0, 0, 2], 7: [0, 0, 0, 0], 9: [3, 4, 5, 2]}
-AGIPD, LPD, JF = "SPB_DET_AGIPD1M-1", "FXE_DET_LPD1M-1", "SPB_IRDA_JF4M"
+AGIPD, LPD, DSSC = "SPB_DET_AGIPD1M-1", "FXE_DET_LPD1M-1", "SCS_DET_DSSC1M-1"
+JF = "SPB_IRDA_JF4M"
 
 
 def run(*arguments, status=0):
@@ -64,7 +66,10 @@ def test_agipd(folder, agipd):
     before = digests(folder / "raw")
     template = f"{folder}/constants/AGIPD{{module:02d}}.h5"
     text = run("create", folder / "view.h5", "--raw", folder / "raw", "--constants", template)
-    assert f"guessed: layout euxfel, it has the groups INSTRUMENT and INDEX found: detector {AGIPD}" in text
+    assert (
+        f"guessed: layout euxfel, it has the groups INSTRUMENT and INDEX found: detector {AGIPD}"
+        in text
+    )
     assert "pedestal = Offset, axes xycs (modules 0 to 15)" in text
     with h5py.File(folder / "view.h5") as view:
         for m in MODULES:
@@ -137,7 +142,14 @@ def test_extra_data_reads_views_of_files(folder, agipd):
 def test_several_files_of_a_module(folder, rng):
     write_xtdf(folder / "raw", rng, AGIPDModule, "AGIPD", AGIPD, [0, 1], sequences=2)
     constants = write_database(folder / "constants/all.h5", rng, 512, 128, thresholds=True)
-    run("create", folder / "v.h5", "--raw", folder / "raw", "--constants", folder / "constants/all.h5")
+    run(
+        "create",
+        folder / "v.h5",
+        "--raw",
+        folder / "raw",
+        "--constants",
+        folder / "constants/all.h5",
+    )
     with h5py.File(folder / "v.h5") as view:
         for m in (0, 1):
             both = [agipd_reference(folder, m, constants, sequence) for sequence in (0, 1)]
@@ -206,6 +218,25 @@ def test_lpd(folder, rng):
     assert digests(folder / "raw") == before
 
 
+def test_dssc(folder, rng):
+    write_xtdf(folder / "raw", rng, DSSCModule, "DSSC", DSSC, [0, 1])
+    before = digests(folder / "raw")
+    offset = rng.uniform(0, 50, (512, 128, CELLS))
+    with h5py.File(folder / "constants/dssc.h5", "w") as file:
+        file["Offset"] = offset
+    run("create", folder / "v.h5", "--raw", folder / "raw", "--constants", folder / "constants")
+    calibration = h5calib.Dssc(offset.transpose(2, 1, 0))
+    with h5py.File(folder / "v.h5") as view:
+        for m in (0, 1):
+            path = f"INSTRUMENT/{DSSC}/DET/{m}CH0:xtdf/image"
+            with h5py.File(folder / f"raw/RAW-R0034-DSSC{m:02d}-S00000.h5") as raw:
+                cells = raw[path]["cellId"][()]
+                expected = calibration.reference(raw[path]["data"][()], cells, "f4")
+            assert same(view[path]["data"][()], expected)
+            assert same(view[f"{DSSC}/data"][:, m], expected[:, 0])
+    assert digests(folder / "raw") == before
+
+
 @pytest.mark.parametrize("codes_in_adc", [False, True])
 def test_jungfrau(folder, rng, codes_in_adc, tmp_path):
     write_jungfrau(folder / "raw", rng, [1, 2], codes_in_adc=codes_in_adc)
@@ -216,12 +247,15 @@ def test_jungfrau(folder, rng, codes_in_adc, tmp_path):
     with h5py.File(folder / "constants/jf.h5", "w") as file:
         file["Offset10Hz/0/data"], file["RelativeGain10Hz/0/data"] = offset, gain
     text = run(
-        "create", folder / "v.h5", "--raw", folder / "raw", "--constants", folder / "constants/jf.h5"
+        "create",
+        folder / "v.h5",
+        "--raw",
+        folder / "raw",
+        "--constants",
+        folder / "constants/jf.h5",
     )
     assert ("gain from bits" if codes_in_adc else "gain from the dataset gain") in text
-    calibration = h5calib.Jungfrau(
-        h5calib.Constant(offset, "xycs"), h5calib.Constant(gain, "xycs")
-    )
+    calibration = h5calib.Jungfrau(h5calib.Constant(offset, "xycs"), h5calib.Constant(gain, "xycs"))
     folder = shutil.move(folder, tmp_path / "moved")
     with h5py.File(folder / "v.h5") as view:
         for m in (1, 2):
@@ -233,6 +267,7 @@ def test_jungfrau(folder, rng, codes_in_adc, tmp_path):
             assert same(view[path]["data"][()], expected)
             assert same(view[f"{JF}/data"][:, :, m - 1], expected)
             assert isinstance(view[path].get("memoryCell", getlink=True), h5py.ExternalLink)
+    assert "nothing changed" in run("verify", folder / "v.h5", "--values", "--samples", 2)
     assert digests(folder / "raw") == before
 
 
@@ -246,13 +281,63 @@ def test_masks_of_the_database_together_and_thresholds_of_five(folder, rng):
         del file["ThresholdsDark"]
         file["ThresholdsDark"] = np.concatenate([five, five[..., :1], five], -1)
         file["SlopesPC"] = np.zeros((128, 512, CELLS, 10))
-    text = run("create", folder / "v.h5", "--raw", folder / "raw", "--constants", folder / "constants")
+    text = run(
+        "create", folder / "v.h5", "--raw", folder / "raw", "--constants", folder / "constants"
+    )
     assert "mask = BadPixelsDark | BadPixelsPC, stored" in text
     assert "SlopesPC is not used: its shape" in text
     k["BadPixelsDark"] = k["BadPixelsDark"] | more.transpose(2, 1, 0)[:, None]
     with h5py.File(folder / "v.h5") as view:
         data = view[f"INSTRUMENT/{AGIPD}/DET/0CH0:xtdf/image/data"]
         assert same(data[()], agipd_reference(folder, 0, k))
+
+
+def test_again(folder, rng, contents):
+    write_xtdf(folder / "raw", rng, AGIPDModule, "AGIPD", AGIPD, [0, 1], sequences=2)
+    write_database(folder / "constants/all.h5", rng, 512, 128, thresholds=True)
+    write_database(folder / "few.h5", rng, 512, 128, thresholds=True, cells=2)
+    create = ("create", folder / "v.h5", "--raw", folder / "raw", "--constants")
+    run(*create, folder / "constants")
+    with h5py.File(folder / "v.h5") as view:
+        before = contents(view)
+    assert "exists in" in run(*create, folder / "constants", status=1)
+    more = ("--constants", f"1={folder}/few.h5", "--overwrite")
+    assert "has memory cell" in run(*create, folder / "constants", *more, status=1)
+    with h5py.File(folder / "v.h5") as view:
+        assert contents(view) == before
+    run(*create, folder / "constants", "--overwrite")
+    with h5py.File(folder / "v.h5") as view:
+        assert len(view["h5calib"]) == 4
+
+
+def test_a_raw_file_is_never_the_view(folder, rng):
+    write_xtdf(folder / "raw", rng, AGIPDModule, "AGIPD", AGIPD, [0])
+    write_database(folder / "c.h5", rng, 512, 128, thresholds=True)
+    before, raw = digests(folder / "raw"), folder / "raw/RAW-R0034-AGIPD00-S00000.h5"
+    more = ("--constants", folder / "c.h5", "--overwrite")
+    assert "is a raw file, which is only read" in run("create", raw, "--raw", raw, *more, status=1)
+    assert digests(folder / "raw") == before
+
+
+def test_data_of_others_stays(folder, rng):
+    write_xtdf(folder / "raw", rng, AGIPDModule, "AGIPD", AGIPD, [0])
+    write_database(folder / "c.h5", rng, 512, 128, thresholds=True)
+    with h5py.File(folder / "v.h5", "w") as view:
+        view[f"INSTRUMENT/{AGIPD}/DET/0CH0:xtdf/image/cellId"] = np.arange(3)
+    more = ("--constants", folder / "c.h5")
+    text = run("create", folder / "v.h5", "--raw", folder / "raw", *more, status=1)
+    assert "cellId in" in text
+    assert "is data, where a link to" in text
+    with h5py.File(folder / "v.h5") as view:
+        assert list(view[f"INSTRUMENT/{AGIPD}/DET/0CH0:xtdf/image"]) == ["cellId"]
+        assert len(view["h5calib"]) == 0
+
+
+def test_without_extra_data(folder, rng, monkeypatch):
+    write_xtdf(folder / "raw", rng, AGIPDModule, "AGIPD", AGIPD, [0])
+    monkeypatch.setitem(sys.modules, "extra_data", None)
+    text = run("create", folder / "v.h5", "--raw", folder / "raw", status=1)
+    assert "read with EXtra-data: pip install 'h5calib[euxfel]'" in text
 
 
 @pytest.mark.parametrize(

@@ -42,7 +42,8 @@ def create(tmp_path, paths, *more, status=0):
 
 def test_real_frames(data_folder, tmp_path):
     """Written in SwissFEL's layout, against an outside reference; see the data's own notes."""
-    data = np.load(data_folder / "jungfrau_mod5.npz")
+    with np.load(data_folder / "jungfrau_mod5.npz") as file:
+        data = dict(file)
     gain = data["gain_adu_per_photon"]
     paths = write_swissfel(tmp_path, data["raw"], data["pedestal"], gain)
     before = digests(tmp_path)
@@ -130,7 +131,7 @@ def test_module_map_and_binary_gain_maps(tmp_path, rng):
 
 
 def test_which_file_is_the_gain_file_without_a_mask(made, tmp_path):
-    raw, pedestal, gain, paths = made
+    paths = made[3]
     with h5py.File(paths[1], "r+") as file:
         del file["pixel_mask"]
     text = create(tmp_path, [paths[0], paths[2], paths[1]])

@@ -18,7 +18,6 @@ from collections import Counter
 from pathlib import Path
 
 import numpy as np
-
 import openpmd_ccd
 
 # imported before the children are, so that they are killed while writing, not importing

@@ -62,9 +62,10 @@ def marshal(terminal):
 
 def check_return(value):
     """The error cluster, or an AssertionError: LabVIEW would stop with a type error."""
-    assert type(value) is tuple and len(value) == 3, value
+    assert type(value) is tuple, value
+    assert len(value) == 3, value
     status, code, source = value
-    assert type(status) is bool and type(code) is int and type(source) is str, value
+    assert (type(status), type(code), type(source)) == (bool, int, str), value
     assert -(2**31) <= code < 2**31
     assert status == (code != 0), value
     assert code == 0 or 5000 <= code <= 9999, value

@@ -5,10 +5,9 @@ import subprocess
 import sys
 
 import numpy as np
+import openpmd_ccd
 import pytest
 from conftest import by_api, frame
-
-import openpmd_ccd
 from openpmd_ccd import CCD, RecoveryError, ScanBusyError, ScanExistsError, SettingError
 
 pytest.importorskip("openpmd_api")

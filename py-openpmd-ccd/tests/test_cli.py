@@ -7,9 +7,8 @@ import numpy as np
 import pytest
 import tifffile
 from conftest import BIN, by_api, frame, validator
-from PIL import Image
-
 from openpmd_ccd import CCD
+from PIL import Image
 
 
 def run(*arguments, cwd=None, code=0):

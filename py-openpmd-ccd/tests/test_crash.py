@@ -7,10 +7,9 @@ import sys
 import h5py
 import kill
 import numpy as np
+import openpmd_ccd
 import pytest
 from conftest import by_api, frame, validator
-
-import openpmd_ccd
 from openpmd_ccd import RecoveryError
 from openpmd_ccd.journal import journal_path
 

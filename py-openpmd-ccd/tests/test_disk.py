@@ -7,11 +7,10 @@ import subprocess
 import sys
 
 import numpy as np
-import pytest
-from conftest import by_api, frame, validator
-
 import openpmd_ccd
 import openpmd_ccd.safety
+import pytest
+from conftest import by_api, frame, validator
 from openpmd_ccd import CCD, DiskFullError, FileVanishedError, WriteError
 
 

@@ -8,9 +8,8 @@ import numpy as np
 import pytest
 import tifffile
 from conftest import by_api, frame
-from PIL import Image
-
 from openpmd_ccd import CCD, ImageError
+from PIL import Image
 
 
 def stored(path, source, **options):
@@ -60,7 +59,7 @@ def png16(pixels, filters, extra=b""):
 def by_pypng(data):
     """Pixels as the PNG library pypng reads them."""
     png = pytest.importorskip("png")
-    width, height, rows, info = png.Reader(bytes=data).read()
+    width, height, rows, _ = png.Reader(bytes=data).read()
     pixels = np.array([list(row) for row in rows])
     return pixels.reshape(height, width, -1)
 
@@ -81,10 +80,7 @@ def test_pil_images(mode, scan_path):
     picture = Image.fromarray(frame(0, (6, 7), "u1")).convert(mode if mode != "I;16" else "L")
     if mode == "I;16":
         picture = Image.fromarray(frame(0, (6, 7)))
-    if mode in ("P", "CMYK"):
-        expected = np.asarray(picture.convert("RGB"))
-    else:
-        expected = np.asarray(picture)
+    expected = np.asarray(picture.convert("RGB") if mode in ("P", "CMYK") else picture)
     np.testing.assert_array_equal(stored(scan_path, picture)[0], expected)
 
 
@@ -131,7 +127,7 @@ def test_png_texts_become_metadata(scan_path, tmp_path):
     assert metadata["png_Title"] == "Büschel"
 
 
-TIFF_TYPES = "u1 i1 u2 i2 u4 i4 u8 i8 f2 f4 f8".split()
+TIFF_TYPES = ["u1", "i1", "u2", "i2", "u4", "i4", "u8", "i8", "f2", "f4", "f8"]
 
 
 @pytest.mark.parametrize("dtype", TIFF_TYPES)

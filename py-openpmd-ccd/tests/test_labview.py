@@ -6,14 +6,22 @@ import sys
 import time
 
 import numpy as np
+import openpmd_ccd
+import openpmd_ccd_labview as module
 import pytest
 from conftest import BIN, by_api, frame, validator
 from labview_simulator import NAN, Session, array, boolean, check_return, cluster, dbl, i32, string
 
-import openpmd_ccd
-import openpmd_ccd_labview as module
-
-FUNCTIONS = "open_write add add_path recalibrate flush status close close_all".split()
+FUNCTIONS = [
+    "open_write",
+    "add",
+    "add_path",
+    "recalibrate",
+    "flush",
+    "status",
+    "close",
+    "close_all",
+]
 
 
 @pytest.fixture

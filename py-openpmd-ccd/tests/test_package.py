@@ -8,9 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
 import openpmd_ccd
+import pytest
 
 MODULES = sorted(
     f"openpmd_ccd.{module.name}"

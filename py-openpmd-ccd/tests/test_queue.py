@@ -4,10 +4,9 @@ import threading
 import time
 
 import numpy as np
+import openpmd_ccd.safety
 import pytest
 from conftest import by_api, frame, validator
-
-import openpmd_ccd.safety
 from openpmd_ccd import CCD, DiskFullError, ImageError, QueueFullError, ShotNumberError
 
 
@@ -100,7 +99,7 @@ def test_deferred_errors(scan_path, monkeypatch):
         full.setattr(openpmd_ccd.safety, "free_bytes", lambda folder: 0)
         scan.add(1, frame(1))
         scan._background.drain()
-    with pytest.raises(DiskFullError, match="shot 1 was not written.*shot 0 is safe"):
+    with pytest.raises(DiskFullError, match=r"shot 1 was not written.*shot 0 is safe"):
         scan.add(2, frame(2))
     scan.add(2, frame(2))
     scan.add(1, frame(1))  # its number is free again

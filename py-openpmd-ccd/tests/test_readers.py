@@ -5,7 +5,6 @@ import time
 import numpy as np
 import pytest
 from conftest import by_api, by_viewer, frame, openpmd_ls, validator
-
 from openpmd_ccd import CCD
 
 CAMERA = {
@@ -133,7 +132,7 @@ def test_date_has_the_local_time_zone(scan_path, monkeypatch):
     assert 0 <= age.total_seconds() < 60
 
 
-@pytest.mark.parametrize("dtype", "u1 i1 u2 i2 u4 i4 u8 i8 f4 f8".split())
+@pytest.mark.parametrize("dtype", ["u1", "i1", "u2", "i2", "u4", "i4", "u8", "i8", "f4", "f8"])
 @pytest.mark.parametrize("order", "<>")
 def test_native_types_are_kept(dtype, order, scan_path):
     image = np.array([[0, 1, 2], [3, 4, 100]]).astype(order + dtype)

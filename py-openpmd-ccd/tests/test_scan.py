@@ -4,7 +4,6 @@ import h5py
 import numpy as np
 import pytest
 from conftest import frame
-
 from openpmd_ccd import CCD, ImageError, MissingPackageError, ShotNumberError, open_scan
 
 

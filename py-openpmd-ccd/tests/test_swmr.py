@@ -7,7 +7,6 @@ import h5py
 import numpy as np
 import pytest
 from conftest import by_api, frame, validator
-
 from openpmd_ccd import CCD, ImageError, ShotNumberError, open_scan
 
 READ = """

@@ -8,10 +8,9 @@ from datetime import datetime, timedelta, timezone
 
 import h5py
 import numpy as np
+import openpmd_ccd
 import pytest
 from conftest import by_api, frame, validator
-
-import openpmd_ccd
 from openpmd_ccd import (
     CCD,
     DirectoryMissingError,

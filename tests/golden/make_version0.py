@@ -14,16 +14,26 @@ import numpy as np
 FILTER = 57836
 MAGIC, FILE_MAGIC = 0x6290D662, 0x1234ABCD
 CALLBACK = ctypes.CFUNCTYPE(
-    ctypes.c_size_t, ctypes.c_uint, ctypes.c_size_t, ctypes.c_void_p, ctypes.c_size_t,
-    ctypes.c_void_p, ctypes.c_void_p,
+    ctypes.c_size_t,
+    ctypes.c_uint,
+    ctypes.c_size_t,
+    ctypes.c_void_p,
+    ctypes.c_size_t,
+    ctypes.c_void_p,
+    ctypes.c_void_p,
 )
 
 
 class FilterClass(ctypes.Structure):
     _fields_ = [
-        ("version", ctypes.c_int), ("id", ctypes.c_int), ("encoder", ctypes.c_uint),
-        ("decoder", ctypes.c_uint), ("name", ctypes.c_char_p), ("can_apply", ctypes.c_void_p),
-        ("set_local", ctypes.c_void_p), ("filter", CALLBACK),
+        ("version", ctypes.c_int),
+        ("id", ctypes.c_int),
+        ("encoder", ctypes.c_uint),
+        ("decoder", ctypes.c_uint),
+        ("name", ctypes.c_char_p),
+        ("can_apply", ctypes.c_void_p),
+        ("set_local", ctypes.c_void_p),
+        ("filter", CALLBACK),
     ]
 
 
@@ -55,7 +65,9 @@ def main(path):
     with h5py.File(path, "w") as f:
         f.attrs["h5calib_file_magic"] = np.uint32(FILE_MAGIC)
         f["dark"] = rng.integers(0, 100, (1, y, x)).astype("i2")
-        f.create_dataset("raw", data=rng.integers(0, 4000, (n, y, x)).astype("i2"), chunks=(1, y, x))
+        f.create_dataset(
+            "raw", data=rng.integers(0, 4000, (n, y, x)).astype("i2"), chunks=(1, y, x)
+        )
         f["darks"] = rng.uniform(0, 100, (cells, y, x)).astype("f4")
         f["pairs"] = rng.integers(0, 8000, (n, y, x, 2)).astype("i2")
         constants = rng.uniform(1, 100, (cells, y, x, 8)).astype("f2")

@@ -6,10 +6,9 @@ file, so that the test computes the values itself.
 
 import sys
 
+import h5calib
 import h5py
 import numpy as np
-
-import h5calib
 
 
 def main(path):
@@ -31,15 +30,37 @@ def main(path):
         f["agipd_gain"] = rng.uniform(1, 40, (cells, 3, y, x)).astype("f4")
         make = h5calib.create_calibrated_dataset
         make(f, "out/pedestal", "raw", h5calib.Pedestal(pedestal="pedestal", pixel_mask="mask"))
-        make(f, "out/cell_pedestal", "raw", h5calib.CellPedestal(pedestal="pedestals"),
-             cell_ids="cells", chunks=(2, y, x), dtype="f8")
-        make(f, "out/jungfrau", "jungfrau_raw",
-             h5calib.Jungfrau(pedestal="stage_pedestal", gain="stage_gain", pixel_mask="mask",
-                              masked_value=-1, invalid_gain="g2", photon_energy=9.5),
-             frames=[6, 0, 3], chunks=(1, 4, 5))
-        make(f, "out/agipd", "agipd_raw",
-             h5calib.Agipd(threshold="threshold", pedestal="agipd_pedestal", gain="agipd_gain"),
-             cell_ids="cells")
+        make(
+            f,
+            "out/cell_pedestal",
+            "raw",
+            h5calib.CellPedestal(pedestal="pedestals"),
+            cell_ids="cells",
+            chunks=(2, y, x),
+            dtype="f8",
+        )
+        make(
+            f,
+            "out/jungfrau",
+            "jungfrau_raw",
+            h5calib.Jungfrau(
+                pedestal="stage_pedestal",
+                gain="stage_gain",
+                pixel_mask="mask",
+                masked_value=-1,
+                invalid_gain="g2",
+                photon_energy=9.5,
+            ),
+            frames=[6, 0, 3],
+            chunks=(1, 4, 5),
+        )
+        make(
+            f,
+            "out/agipd",
+            "agipd_raw",
+            h5calib.Agipd(threshold="threshold", pedestal="agipd_pedestal", gain="agipd_gain"),
+            cell_ids="cells",
+        )
 
 
 if __name__ == "__main__":

@@ -56,3 +56,12 @@ def test_sessions_exist():
 )
 def test_what_a_change_affects(files, affected):
     assert changed.affected_by(files) == affected
+
+
+def test_pre_commit_uses_the_linters_of_the_noxfile():
+    """One version of each, in both places."""
+    pinned = re.compile(r"[\w-]+==[\w.]+")
+    hooks = (ROOT / ".pre-commit-config.yaml").read_text(encoding="utf-8")
+    noxfile = (ROOT / "noxfile.py").read_text(encoding="utf-8")
+    linters = re.search(r"LINTERS = \[(.*?)\]", noxfile).group(1)
+    assert set(pinned.findall(hooks)) == set(pinned.findall(linters))

@@ -75,12 +75,12 @@ H5CALIB_API size_t h5calib_dtype_size(h5calib_dtype dtype);
 
 /* ---- what algorithms there are ------------------------------------------ */
 
-enum { /* flags of a constant */
-    H5CALIB_CONSTANT_OPTIONAL = 1, /* may be left out */
-    H5CALIB_CONSTANT_PER_CELL = 2, /* may have a cell axis */
-    H5CALIB_CONSTANT_DIVISOR = 4,  /* zero makes the pixel unusable */
-    H5CALIB_CONSTANT_MASK = 8,     /* integers; selected bits set = pixel unusable */
-    H5CALIB_CONSTANT_COMPARED = 16 /* only compared with: NaN is never exceeded, not unusable */
+enum {                                /* flags of a constant */
+       H5CALIB_CONSTANT_OPTIONAL = 1, /* may be left out */
+       H5CALIB_CONSTANT_PER_CELL = 2, /* may have a cell axis */
+       H5CALIB_CONSTANT_DIVISOR = 4,  /* zero makes the pixel unusable */
+       H5CALIB_CONSTANT_MASK = 8,     /* integers; selected bits set = pixel unusable */
+       H5CALIB_CONSTANT_COMPARED = 16 /* only compared with: NaN is never exceeded, not unusable */
 };
 
 typedef struct h5calib_constant_spec {
@@ -100,11 +100,11 @@ typedef struct h5calib_parameter_spec {
     const char *meaning; /* one line with the unit; for choices "0 nan, 1 ..." */
 } h5calib_parameter_spec;
 
-enum { /* flags of an algorithm */
-    H5CALIB_WHOLE_FRAME = 1,  /* with common_mode a pixel depends on others of its frame */
-    H5CALIB_EXPERIMENTAL = 2, /* its formula has no confirmed public source */
-    H5CALIB_LEGACY = 4,       /* exists to read files of the first h5calib */
-    H5CALIB_RAW_U16 = 8       /* raw pixels hold bit fields: uint16 (or int16) only */
+enum {                           /* flags of an algorithm */
+       H5CALIB_WHOLE_FRAME = 1,  /* with common_mode a pixel depends on others of its frame */
+       H5CALIB_EXPERIMENTAL = 2, /* its formula has no confirmed public source */
+       H5CALIB_LEGACY = 4,       /* exists to read files of the first h5calib */
+       H5CALIB_RAW_U16 = 8       /* raw pixels hold bit fields: uint16 (or int16) only */
 };
 
 /* Where the two values of a pixel (signal, gain) lie, if there are two. */
@@ -171,9 +171,8 @@ typedef struct h5calib_calibration h5calib_calibration;
  */
 H5CALIB_API h5calib_status h5calib_calibration_create(const h5calib_config *config,
                                                       const h5calib_array *constants,
-                                                      size_t n_constants,
-                                                      h5calib_calibration **out, char *message,
-                                                      size_t message_size);
+                                                      size_t n_constants, h5calib_calibration **out,
+                                                      char *message, size_t message_size);
 
 /* Free a calibration; NULL is allowed. */
 H5CALIB_API void h5calib_calibration_free(h5calib_calibration *calibration);

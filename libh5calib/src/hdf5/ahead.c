@@ -73,8 +73,7 @@ static void begin(binding *b, ahead *a, calibrated *c, unsigned threads)
     if (threads < 2 || !a->steady || !c->map || !h5calib_box_of_chunk(c, number, &at))
         return;
     void *out = h5calib_binding_allocate(b, h5calib_calibrated_chunk_bytes(c));
-    if (out &&
-        h5calib_work_prepare(b, &a->work, c, &at, NULL, out, threads, true, NULL, 0)) {
+    if (out && h5calib_work_prepare(b, &a->work, c, &at, NULL, out, threads, true, NULL, 0)) {
         a->out = out;
         a->number = number;
         a->begun = h5calib_team_begin(&a->work.task);

@@ -49,7 +49,10 @@ static void *symbol_or(const h5calib_module *module, const char *one, const char
     return symbol ? symbol : h5calib_symbol(module, other);
 }
 
-static void store(void *slot, void *symbol) { memcpy(slot, &symbol, sizeof symbol); }
+static void store(void *slot, void *symbol)
+{
+    memcpy(slot, &symbol, sizeof symbol);
+}
 
 /* The name of the first function that is missing, or NULL. */
 static const char *fill_table(const h5calib_module *module, h5 *api)

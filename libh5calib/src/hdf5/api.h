@@ -133,17 +133,17 @@ typedef struct binding {
     bool guest; /* the caller's own libhdf5 hides its functions: another serves it */
     char path[1024];
     void *base;
-    const void *caller; /* the last address that was bound to this: saves a look-up */
+    const void *caller;             /* the last address that was bound to this: saves a look-up */
     const hid_t *file_access_class; /* of a guest, where no id of a caller tells it */
     hid_t error_class, error_major, error_minor;
     h5calib_mutex lock;
-    struct view *views;       /* private views of files, see view.h */
-    struct process *process;  /* the files the process has open, see process.c */
-    struct known_file *known; /* the identities found in files, see identity.c */
+    struct view *views;               /* private views of files, see view.h */
+    struct process *process;          /* the files the process has open, see process.c */
+    struct known_file *known;         /* the identities found in files, see identity.c */
     struct prepared *newest, *oldest; /* prepared constants, see constants.c */
     size_t prepared_bytes;
     struct ahead *ahead; /* the chunk being prepared before it is asked for, see ahead.c */
-    unsigned depth; /* callbacks under way on the thread that holds the lock */
+    unsigned depth;      /* callbacks under way on the thread that holds the lock */
     struct binding *next;
 } binding;
 

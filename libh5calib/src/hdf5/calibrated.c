@@ -96,7 +96,10 @@ static void use(binding *b, calibrated *c, int by)
         }
 }
 
-void h5calib_calibrated_release(binding *b, calibrated *c) { use(b, c, -1); }
+void h5calib_calibrated_release(binding *b, calibrated *c)
+{
+    use(b, c, -1);
+}
 
 /* ---- is what was set up still so? ------------------------------------------------------ */
 

@@ -19,7 +19,7 @@ typedef struct calibrated {
     view *home;
     int uses;
     uint8_t uuid[16];
-    uint32_t words_crc;       /* of the filter parameters it was set up for */
+    uint32_t words_crc; /* of the filter parameters it was set up for */
     char legacy_raw[512], legacy_constants[512];
     uint32_t legacy_algorithm;
 

@@ -146,8 +146,7 @@ static bool mapped(binding *b, const h5calib_work *w)
     if (!c->map || w->at.columns != c->dims[c->rank - 1])
         return false;
     for (size_t i = 0; i < w->at.frames; i++)
-        if (w->jobs[i].cell &&
-            !h5calib_rawmap_resolve(b, c, w->jobs[i].raw_frame, row, w->at.rows))
+        if (w->jobs[i].cell && !h5calib_rawmap_resolve(b, c, w->jobs[i].raw_frame, row, w->at.rows))
             return false;
     return true;
 }
@@ -194,9 +193,10 @@ static bool choose_cell(binding *b, calibrated *c, uint64_t frame, h5calib_job *
         if (!h5calib_calibrator_locate(c->calibrator, number, c->n_cells, &cell, &j->weight)) {
             if (h5calib_calibrator_masks_bad_cells(c->calibrator))
                 return true;
-            h5calib_say(message, size,
-                        "frame %llu was stored in memory cell %lld, the constants have cells 0 to %u",
-                        (unsigned long long)frame, (long long)number, c->n_cells - 1);
+            h5calib_say(
+                message, size,
+                "frame %llu was stored in memory cell %lld, the constants have cells 0 to %u",
+                (unsigned long long)frame, (long long)number, c->n_cells - 1);
             return false;
         }
     }
@@ -226,7 +226,8 @@ static bool choose_jobs(binding *b, h5calib_work *w, const int64_t *legacy_cell,
         if (!legacy_cell) {
             if (!choose_cell(b, c, frame, j, message, size))
                 return false;
-        } else if (!(j->cell = h5calib_constants_get(b, c, (uint32_t)*legacy_cell, message, size))) {
+        } else if (!(j->cell =
+                         h5calib_constants_get(b, c, (uint32_t)*legacy_cell, message, size))) {
             return false;
         }
     }
@@ -268,8 +269,8 @@ typedef struct span {
     size_t row, first, n;
 } span;
 
-static h5calib_run run_at(const h5calib_work *w, const h5calib_job *j, const span *s, const char *raw,
-                          size_t plane)
+static h5calib_run run_at(const h5calib_work *w, const h5calib_job *j, const span *s,
+                          const char *raw, size_t plane)
 {
     const calibrated *c = w->c;
     const size_t y0 = (size_t)w->at.start[c->rank - 2], x0 = (size_t)w->at.start[c->rank - 1];
@@ -349,14 +350,16 @@ static bool make_scratch(h5calib_work *w)
     w->scratch = calloc(n, sizeof *w->scratch);
     if (!w->scratch || w->raw)
         return w->scratch != NULL;
-    const size_t each = h5calib_rawmap_scratch_bytes(w->c->map, w->block < pixels ? w->block : pixels);
+    const size_t each =
+        h5calib_rawmap_scratch_bytes(w->c->map, w->block < pixels ? w->block : pixels);
     for (size_t i = 0; i < n; i++)
         if (!(w->scratch[i].pixels = malloc(each + 1)))
             return false;
     return true;
 }
 
-/* ---- all of it --------------------------------------------------------------------------------- */
+/* ---- all of it ---------------------------------------------------------------------------------
+ */
 
 void h5calib_work_end(h5calib_work *w)
 {
@@ -406,14 +409,16 @@ bool h5calib_work_prepare(binding *b, h5calib_work *w, calibrated *c, const h5ca
 
 void h5calib_work_failed(const h5calib_work *w, char *message, size_t size)
 {
-    h5calib_say(message, size,
-                "raw data in '%s' cannot be read: the file is shorter than it says, a compressed chunk "
-                "is damaged, or there is no memory left",
-                w->c->raw.view->path);
+    h5calib_say(
+        message, size,
+        "raw data in '%s' cannot be read: the file is shorter than it says, a compressed chunk "
+        "is damaged, or there is no memory left",
+        w->c->raw.view->path);
 }
 
-bool h5calib_box_compute(binding *b, calibrated *c, const h5calib_box *at, const int64_t *legacy_cell,
-                         void *out, unsigned threads, char *message, size_t size)
+bool h5calib_box_compute(binding *b, calibrated *c, const h5calib_box *at,
+                         const int64_t *legacy_cell, void *out, unsigned threads, char *message,
+                         size_t size)
 {
     h5calib_work w;
     if (!h5calib_work_prepare(b, &w, c, at, legacy_cell, out, threads, false, message, size))

@@ -25,12 +25,13 @@ bool h5calib_box_of_selection(const calibrated *c, const uint64_t *start, const 
                               h5calib_box *out);
 
 /* Compute a box into `out`. legacy_cell: the memory cell, where the chunk itself names it. */
-bool h5calib_box_compute(binding *b, calibrated *c, const h5calib_box *at, const int64_t *legacy_cell,
-                         void *out, unsigned threads, char *message, size_t message_size);
+bool h5calib_box_compute(binding *b, calibrated *c, const h5calib_box *at,
+                         const int64_t *legacy_cell, void *out, unsigned threads, char *message,
+                         size_t message_size);
 
 /* ---- the same in steps, for work that goes on while its owner does something else ---------- */
 
-typedef struct h5calib_job { /* one frame */
+typedef struct h5calib_job {  /* one frame */
     const h5calib_cell *cell; /* NULL: nothing is known of its cell, all masked */
     const h5calib_cell *next; /* with a weight: the next cell, interpolated with */
     double weight;
@@ -43,7 +44,7 @@ typedef struct h5calib_work {
     calibrated *c;
     h5calib_box at;
     char *out;
-    char *raw;      /* the box as HDF5 read it, or NULL: blocks read for themselves */
+    char *raw;                /* the box as HDF5 read it, or NULL: blocks read for themselves */
     h5calib_scratch *scratch; /* raw pixels of a block, for each worker */
     h5calib_job *jobs;
     size_t *groups; /* first job of each group of frames of one cell, and the end */

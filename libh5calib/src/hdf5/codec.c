@@ -29,8 +29,8 @@ bool h5calib_codecs_find(binding *b, hid_t plist, h5calib_codec codecs[H5CALIB_M
         h5calib_codec *codec = &codecs[i];
         unsigned flags, config;
         codec->n_values = H5CALIB_MAX_CODEC_VALUES;
-        int id = b->api.H5Pget_filter2(plist, (unsigned)i, &flags, &codec->n_values, codec->values, 0,
-                                       NULL, &config);
+        int id = b->api.H5Pget_filter2(plist, (unsigned)i, &flags, &codec->n_values, codec->values,
+                                       0, NULL, &config);
         if (!is_known(id) || codec->n_values > H5CALIB_MAX_CODEC_VALUES)
             return false;
         const h5_filter_class *found = h5calib_find_filter(id);

@@ -67,7 +67,7 @@ typedef struct h5_link_info { /* H5L_info1_t and H5L_info2_t up to the union */
 
 /* dataspaces, datatypes, layouts */
 #define H5S_SELECT_SET 0
-#define H5S_UNLIMITED ((hsize_t)-1)
+#define H5S_UNLIMITED ((hsize_t) - 1)
 #define H5T_INTEGER 0
 #define H5T_FLOAT 1
 #define H5T_STRING 3

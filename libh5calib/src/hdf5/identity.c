@@ -154,7 +154,8 @@ static view *look_into(binding *b, const h5calib_open_file *file, const h5calib_
     h5calib_writing writing = h5calib_process_writing(b, path, &file->stamp, trouble, size);
     if (writing == H5CALIB_WRITTEN_UNKNOWN)
         return NULL;
-    view *v = h5calib_view_open(b, path, &file->stamp, writing != H5CALIB_NOT_WRITTEN, trouble, size);
+    view *v =
+        h5calib_view_open(b, path, &file->stamp, writing != H5CALIB_NOT_WRITTEN, trouble, size);
     if (!v || fresh)
         return v;
     known_file found = {.stamp = v->stamp};

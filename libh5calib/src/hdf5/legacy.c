@@ -17,7 +17,8 @@ typedef struct fitting {
     unsigned good, other;
 } fitting;
 
-static void look(binding *b, hid_t dataset, hid_t plist, const unsigned *words, size_t n, void *data)
+static void look(binding *b, hid_t dataset, hid_t plist, const unsigned *words, size_t n,
+                 void *data)
 {
     fitting *f = data;
     hsize_t chunk[H5CALIB_MAX_RANK];
@@ -61,8 +62,8 @@ static bool take_raw(binding *b, calibrated *c, const h5calib_legacy *l, char *m
         return false;
     if (raw->rank != 3 + pairs || raw->dims[1] != l->ny || raw->dims[2] != l->nx ||
         (pairs && raw->dims[3] != 2)) {
-        h5calib_say(message, size, "raw dataset '%s' does not have frames of %u x %u", l->raw, l->ny,
-                    l->nx);
+        h5calib_say(message, size, "raw dataset '%s' does not have frames of %u x %u", l->raw,
+                    l->ny, l->nx);
         return false;
     }
     c->n_frames = c->n_raw_frames = c->dims[0] = raw->dims[0];
@@ -74,7 +75,8 @@ bool h5calib_set_up_legacy(binding *b, calibrated *c, const h5calib_legacy *l, c
 {
     unsigned stages = 0;
     c->legacy_algorithm = l->algorithm;
-    if ((size_t)snprintf(c->legacy_raw, sizeof c->legacy_raw, "%s", l->raw) >= sizeof c->legacy_raw ||
+    if ((size_t)snprintf(c->legacy_raw, sizeof c->legacy_raw, "%s", l->raw) >=
+            sizeof c->legacy_raw ||
         (size_t)snprintf(c->legacy_constants, sizeof c->legacy_constants, "%s", l->constants) >=
             sizeof c->legacy_constants) {
         h5calib_say(message, size, "a path in a chunk's header is too long");

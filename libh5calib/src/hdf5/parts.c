@@ -99,17 +99,19 @@ static bool look_at_sources(binding *b, search *s, view *v, hid_t plist, char *m
         ok = b->api.H5Pget_virtual_filename(plist, i, file, sizeof file) > 0 &&
              b->api.H5Pget_virtual_dsetname(plist, i, name, sizeof name) > 0;
         if (!ok || strstr(file, "%b") || strstr(name, "%b")) {
-            h5calib_say(message, size,
-                        "the sources of virtual raw data in '%s' are named by a pattern, so it cannot "
-                        "be known whether one is missing",
-                        v->path);
+            h5calib_say(
+                message, size,
+                "the sources of virtual raw data in '%s' are named by a pattern, so it cannot "
+                "be known whether one is missing",
+                v->path);
             return false;
         }
         if (v->image && strcmp(file, ".") != 0) {
-            h5calib_say(message, size,
-                        "'%s' is open for writing and its raw data is virtual, with sources in other "
-                        "files: open it for reading only",
-                        v->path);
+            h5calib_say(
+                message, size,
+                "'%s' is open for writing and its raw data is virtual, with sources in other "
+                "files: open it for reading only",
+                v->path);
             return false;
         }
         ok = look_at_source(b, s, v, file, name, message, size);

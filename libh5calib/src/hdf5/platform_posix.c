@@ -38,13 +38,25 @@ void h5calib_mutex_init(h5calib_mutex *mutex)
     pthread_mutexattr_destroy(&attributes);
 }
 
-void h5calib_mutex_lock(h5calib_mutex *mutex) { pthread_mutex_lock(mutex); }
-void h5calib_mutex_unlock(h5calib_mutex *mutex) { pthread_mutex_unlock(mutex); }
+void h5calib_mutex_lock(h5calib_mutex *mutex)
+{
+    pthread_mutex_lock(mutex);
+}
+void h5calib_mutex_unlock(h5calib_mutex *mutex)
+{
+    pthread_mutex_unlock(mutex);
+}
 
 static pthread_mutex_t global = PTHREAD_MUTEX_INITIALIZER;
 
-void h5calib_global_lock(void) { pthread_mutex_lock(&global); }
-void h5calib_global_unlock(void) { pthread_mutex_unlock(&global); }
+void h5calib_global_lock(void)
+{
+    pthread_mutex_lock(&global);
+}
+void h5calib_global_unlock(void)
+{
+    pthread_mutex_unlock(&global);
+}
 
 static void (*in_child)(void);
 
@@ -281,7 +293,10 @@ int64_t h5calib_file_clock(void)
     return now.tv_sec * 1000000000LL + now.tv_nsec;
 }
 
-int h5calib_open(const char *path) { return open(path, O_RDONLY | O_CLOEXEC); }
+int h5calib_open(const char *path)
+{
+    return open(path, O_RDONLY | O_CLOEXEC);
+}
 
 void h5calib_close(int fd)
 {
@@ -322,7 +337,8 @@ long h5calib_open_files(h5calib_open_file **out, size_t *capacity)
         char *end;
         long fd = strtol(entry->d_name, &end, 10);
         h5calib_stamp stamp;
-        if (*end || end == entry->d_name || fd == dirfd(folder) || !h5calib_stamp_fd((int)fd, &stamp))
+        if (*end || end == entry->d_name || fd == dirfd(folder) ||
+            !h5calib_stamp_fd((int)fd, &stamp))
             continue;
         int flags = fcntl((int)fd, F_GETFL);
         if (flags < 0)
@@ -337,8 +353,7 @@ long h5calib_open_files(h5calib_open_file **out, size_t *capacity)
             *out = grown;
             *capacity = more;
         }
-        (*out)[n++] =
-            (h5calib_open_file){(int)fd, (flags & O_ACCMODE) != O_RDONLY, false, stamp};
+        (*out)[n++] = (h5calib_open_file){(int)fd, (flags & O_ACCMODE) != O_RDONLY, false, stamp};
     }
     closedir(folder);
     return n;
@@ -383,5 +398,8 @@ void *h5calib_map_private(int fd, size_t size)
     return image == MAP_FAILED ? NULL : image;
 }
 
-void h5calib_unmap(void *image, size_t size) { munmap(image, size); }
+void h5calib_unmap(void *image, size_t size)
+{
+    munmap(image, size);
+}
 #endif

@@ -15,14 +15,32 @@
 
 #include "../core.h"
 
-void h5calib_mutex_init(h5calib_mutex *mutex) { InitializeCriticalSection(mutex); }
-void h5calib_mutex_lock(h5calib_mutex *mutex) { EnterCriticalSection(mutex); }
-void h5calib_mutex_unlock(h5calib_mutex *mutex) { LeaveCriticalSection(mutex); }
+void h5calib_mutex_init(h5calib_mutex *mutex)
+{
+    InitializeCriticalSection(mutex);
+}
+void h5calib_mutex_lock(h5calib_mutex *mutex)
+{
+    EnterCriticalSection(mutex);
+}
+void h5calib_mutex_unlock(h5calib_mutex *mutex)
+{
+    LeaveCriticalSection(mutex);
+}
 
 static SRWLOCK global = SRWLOCK_INIT;
-void h5calib_global_lock(void) { AcquireSRWLockExclusive(&global); }
-void h5calib_global_unlock(void) { ReleaseSRWLockExclusive(&global); }
-void h5calib_at_fork(void (*function)(void)) { (void)function; }
+void h5calib_global_lock(void)
+{
+    AcquireSRWLockExclusive(&global);
+}
+void h5calib_global_unlock(void)
+{
+    ReleaseSRWLockExclusive(&global);
+}
+void h5calib_at_fork(void (*function)(void))
+{
+    (void)function;
+}
 
 bool h5calib_module_of(const void *address, h5calib_module *out)
 {

@@ -68,7 +68,8 @@ static void look_at_id(binding *b, process *p, hid_t id)
     b->api.H5Fget_intent(file, &intent);
     if (intent & H5F_ACC_RDWR)
         b->api.H5Fflush(file, H5F_SCOPE_LOCAL);
-    bool named = b->api.H5Fget_name(file, path, sizeof path) > 0 && h5calib_stamp_path(path, &stamp);
+    bool named =
+        b->api.H5Fget_name(file, path, sizeof path) > 0 && h5calib_stamp_path(path, &stamp);
     h5calib_open_file *entry = named ? find(p, &stamp) : NULL;
     if (named && !entry && !p->listed)
         entry = add(p, &stamp);

@@ -13,11 +13,11 @@
 typedef struct rawmap {
     int fd;
     bool chunked;
-    int lead;                           /* frame axes */
-    hsize_t grid[H5CALIB_MAX_RANK];     /* chunks along each frame axis */
-    hsize_t chunk[H5CALIB_MAX_RANK];    /* frames of a chunk along each frame axis */
-    hsize_t dims[H5CALIB_MAX_RANK];     /* raw frames along each frame axis */
-    size_t chunk_rows, row_chunks;      /* rows of a chunk, chunks along the slow axis */
+    int lead;                        /* frame axes */
+    hsize_t grid[H5CALIB_MAX_RANK];  /* chunks along each frame axis */
+    hsize_t chunk[H5CALIB_MAX_RANK]; /* frames of a chunk along each frame axis */
+    hsize_t dims[H5CALIB_MAX_RANK];  /* raw frames along each frame axis */
+    size_t chunk_rows, row_chunks;   /* rows of a chunk, chunks along the slow axis */
     struct stored {
         uint64_t address; /* UNKNOWN until asked for */
         size_t bytes;
@@ -181,7 +181,8 @@ static void ask(binding *b, const calibrated *c, hsize_t *offset, size_t row, st
     out->bytes = (size_t)bytes;
 }
 
-bool h5calib_rawmap_resolve(binding *b, const calibrated *c, uint64_t frame, size_t row, size_t rows)
+bool h5calib_rawmap_resolve(binding *b, const calibrated *c, uint64_t frame, size_t row,
+                            size_t rows)
 {
     const rawmap *m = c->map;
     hsize_t offset[H5CALIB_MAX_RANK];
@@ -198,7 +199,10 @@ bool h5calib_rawmap_resolve(binding *b, const calibrated *c, uint64_t frame, siz
 
 /* ---- without HDF5 ------------------------------------------------------------------------- */
 
-bool h5calib_rawmap_decodes(const struct rawmap *map) { return map->n_codecs > 0; }
+bool h5calib_rawmap_decodes(const struct rawmap *map)
+{
+    return map->n_codecs > 0;
+}
 
 size_t h5calib_rawmap_chunk(const struct rawmap *map, uint64_t frame)
 {
@@ -237,7 +241,8 @@ static bool decode(const rawmap *m, size_t number, h5calib_scratch *scratch)
 }
 
 /* Plain storage: as many reads as the run has chunks, for each plane. */
-static bool read_plain(const rawmap *m, size_t first, size_t within, size_t pixel, size_t n, char *out)
+static bool read_plain(const rawmap *m, size_t first, size_t within, size_t pixel, size_t n,
+                       char *out)
 {
     const size_t planes = m->planes ? 2 : 1, bytes = m->element * (m->planes ? 1 : m->values);
     const size_t chunk_pixels = m->chunk_rows * m->nx, plane = n * bytes;

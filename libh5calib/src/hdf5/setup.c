@@ -58,7 +58,8 @@ static bool take_dataset(binding *b, calibrated *c, hid_t group, const unsigned 
 {
     hid_t dataset = b->api.H5Dopen2(group, "dataset", H5P_DEFAULT);
     if (dataset < 0) {
-        h5calib_say(message, size, "the calibration in '%s' has no link to its dataset: it is damaged",
+        h5calib_say(message, size,
+                    "the calibration in '%s' has no link to its dataset: it is damaged",
                     c->home->path);
         return false;
     }
@@ -160,8 +161,8 @@ static bool load_cell_ids(binding *b, calibrated *c, hid_t group, char *message,
         return false;
     if (n == c->n_raw_frames)
         return true;
-    h5calib_say(message, size, "there are %llu cell ids for %llu raw frames",
-                (unsigned long long)n, (unsigned long long)c->n_raw_frames);
+    h5calib_say(message, size, "there are %llu cell ids for %llu raw frames", (unsigned long long)n,
+                (unsigned long long)c->n_raw_frames);
     return false;
 }
 
@@ -177,8 +178,8 @@ static bool read_axes(binding *b, hid_t group, const char *name, char axes[8])
     hid_t attribute = api->H5Aopen(group, attribute_name, H5P_DEFAULT);
     hid_t type = api->H5Aget_type(attribute);
     hsize_t n = api->H5Aget_storage_size(attribute);
-    bool ok = api->H5Tget_class(type) == H5T_STRING && api->H5Tis_variable_str(type) == 0 && n < 8 &&
-              api->H5Aread(attribute, type, text) >= 0;
+    bool ok = api->H5Tget_class(type) == H5T_STRING && api->H5Tis_variable_str(type) == 0 &&
+              n < 8 && api->H5Aread(attribute, type, text) >= 0;
     api->H5Tclose(type);
     api->H5Aclose(attribute);
     memcpy(axes, text, 8);

@@ -58,9 +58,7 @@ bool h5calib_source_type(binding *b, h5calib_source *s)
         api->H5Tset_precision(type, 8 * s->element);
         break;
     case H5T_FLOAT: s->dtype = float_type(api, type, s->element); break;
-    case H5T_ENUM: /* h5py's booleans */
-        s->dtype = s->element == 1 ? H5CALIB_I8 : 0;
-        break;
+    case H5T_ENUM: /* h5py's booleans */ s->dtype = s->element == 1 ? H5CALIB_I8 : 0; break;
     default: break;
     }
     if (s->dtype && s->element > 1)
@@ -113,8 +111,9 @@ static bool describe(binding *b, h5calib_source *s, const char *what, const char
         ok = api->H5Sget_simple_extent_dims(space, s->dims, NULL) >= 0;
     api->H5Sclose(space);
     if (!ok || !h5calib_source_type(b, s)) {
-        h5calib_say(message, size, "%s '%s' in '%s' does not hold integers or floating-point numbers",
-                    what, path, s->view->path);
+        h5calib_say(message, size,
+                    "%s '%s' in '%s' does not hold integers or floating-point numbers", what, path,
+                    s->view->path);
         return false;
     }
     return h5calib_parts_open(b, s, message, size);
@@ -170,7 +169,8 @@ static bool go_to_file(binding *b, place *at, const char *file, const char *path
         return false;
     view *v = h5calib_view_open(b, full, NULL, writing != H5CALIB_NOT_WRITTEN, why, sizeof why);
     if (!v) {
-        h5calib_say(message, size, "%s '%s': looked for its file at '%s': %s", what, path, full, why);
+        h5calib_say(message, size, "%s '%s': looked for its file at '%s': %s", what, path, full,
+                    why);
         return false;
     }
     h5calib_view_release(b, at->view);
@@ -273,13 +273,17 @@ void h5calib_source_close(binding *b, h5calib_source *source)
     source->view = NULL;
 }
 
-/* ---- reading ---------------------------------------------------------------------------------- */
+/* ---- reading ----------------------------------------------------------------------------------
+ */
 
 static H5CALIB_THREAD_LOCAL const h5calib_source *reading;
 
 static H5CALIB_THREAD_LOCAL char nested_message[1024];
 
-const h5calib_source *h5calib_source_reading(void) { return reading; }
+const h5calib_source *h5calib_source_reading(void)
+{
+    return reading;
+}
 
 void h5calib_source_failed(const char *message)
 {

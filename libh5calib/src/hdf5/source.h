@@ -10,8 +10,8 @@
 #define H5CALIB_MAX_RANK 8
 
 typedef struct h5calib_source {
-    view *view;    /* NULL: this source is not open */
-    bool held;     /* another view than its owner's, kept open by this source */
+    view *view; /* NULL: this source is not open */
+    bool held;  /* another view than its owner's, kept open by this source */
     hid_t dataset;
     hid_t memory_type; /* as stored, in native byte order */
     h5calib_dtype dtype;
@@ -21,7 +21,7 @@ typedef struct h5calib_source {
     bool calibrated; /* itself computed by this filter */
     bool elsewhere;  /* its bytes lie in files that are not watched (external storage) */
     struct h5calib_parts *parts; /* of a virtual dataset: its sources' files */
-    bool pinned;     /* its view is counted as used while the owner is set up */
+    bool pinned;                 /* its view is counted as used while the owner is set up */
 } h5calib_source;
 
 /* The sources of a virtual dataset. HDF5 takes a source that is missing, or that it

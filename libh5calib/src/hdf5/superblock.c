@@ -20,7 +20,10 @@ bool h5calib_superblock_find(const void *bytes, size_t n, size_t *offset)
     return false;
 }
 
-static uint32_t rotate(uint32_t x, int k) { return x << k | x >> (32 - k); }
+static uint32_t rotate(uint32_t x, int k)
+{
+    return x << k | x >> (32 - k);
+}
 
 static uint32_t word(const uint8_t *at, size_t n)
 {

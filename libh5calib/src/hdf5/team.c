@@ -12,13 +12,19 @@
 #if defined(_WIN32)
 
 /* One thread: correct, and simple. */
-unsigned h5calib_team_threads(void) { return 1; }
+unsigned h5calib_team_threads(void)
+{
+    return 1;
+}
 bool h5calib_team_begin(h5calib_task *task)
 {
     (void)task;
     return false;
 }
-void h5calib_team_cancel(h5calib_task *task) { (void)task; }
+void h5calib_team_cancel(h5calib_task *task)
+{
+    (void)task;
+}
 bool h5calib_team_do(h5calib_task *task)
 {
     for (size_t i = 0; i < task->n_blocks; i++)
@@ -26,7 +32,10 @@ bool h5calib_team_do(h5calib_task *task)
             return false;
     return true;
 }
-bool h5calib_team_finish(h5calib_task *task) { return h5calib_team_do(task); }
+bool h5calib_team_finish(h5calib_task *task)
+{
+    return h5calib_team_do(task);
+}
 
 #else
 

@@ -114,7 +114,10 @@ static herr_t image_free(void *ptr, int op, void *udata)
     return 0;
 }
 
-static void *same_udata(void *udata) { return udata; }
+static void *same_udata(void *udata)
+{
+    return udata;
+}
 static herr_t keep_udata(void *udata)
 {
     (void)udata;
@@ -126,7 +129,7 @@ static void open_image(binding *b, view *v)
 {
     static unsigned counter;
     const h5 *api = &b->api;
-    h5_image_callbacks callbacks = {image_malloc, image_memcpy, NULL,      image_free,
+    h5_image_callbacks callbacks = {image_malloc, image_memcpy, NULL,     image_free,
                                     same_udata,   keep_udata,   (void *)v};
     char name[sizeof v->path + 32];
     snprintf(name, sizeof name, "%s#h5calib-%u", v->path, counter++);
@@ -275,7 +278,8 @@ static bool still_open(binding *b, const view *v)
     h5calib_stamp now;
     if (b->api.H5Iis_valid(v->file) <= 0)
         return false;
-    return v->hdf5_fd < 0 || (h5calib_stamp_fd(v->hdf5_fd, &now) && h5calib_same_file(&now, &v->stamp));
+    return v->hdf5_fd < 0 ||
+           (h5calib_stamp_fd(v->hdf5_fd, &now) && h5calib_same_file(&now, &v->stamp));
 }
 
 view *h5calib_view_open(binding *b, const char *path, const h5calib_stamp *expect, bool writable,

@@ -26,9 +26,9 @@ H5CALIB_INLINE TARGET void FN(compare)(const h5calib_plane *thresholds, const h5
 }
 
 /* Pixels in a stage of `from` move to stage `to` where signal - pedestal[to] < below. */
-H5CALIB_INLINE TARGET void FN(force)(const h5calib_plane *pedestals, const h5calib_run *run, size_t i,
-                                     size_t n, const REAL *signal, INT from, INT to, REAL below,
-                                     FN(stages) * stages)
+H5CALIB_INLINE TARGET void FN(force)(const h5calib_plane *pedestals, const h5calib_run *run,
+                                     size_t i, size_t n, const REAL *signal, INT from, INT to,
+                                     REAL below, FN(stages) * stages)
 {
     SCRATCH(scratch);
     if (below != below || !(stages->in_tile & (unsigned)from))
@@ -53,7 +53,8 @@ H5CALIB_INLINE TARGET void FN(agipd_tile)(const h5calib_calibrator *c, const h5c
     const REAL *signal = FN(raw)(run, 0, i, n, signals);
     if (c->parameters[FIXED_GAIN] < 0) {
         const h5calib_plane *pedestals = cell->planes[PEDESTAL];
-        FN(compare)(cell->planes[THRESHOLD], run, i, n, c->parameters[THRESHOLD_CHAIN] != 0, &stages);
+        FN(compare)(cell->planes[THRESHOLD], run, i, n, c->parameters[THRESHOLD_CHAIN] != 0,
+                    &stages);
         FN(force)(pedestals, run, i, n, signal, H5CALIB_LOW, H5CALIB_MEDIUM,
                   (REAL)c->parameters[FORCE_MEDIUM_BELOW], &stages);
         FN(force)(pedestals, run, i, n, signal, H5CALIB_MEDIUM | H5CALIB_LOW, H5CALIB_HIGH,
@@ -64,7 +65,7 @@ H5CALIB_INLINE TARGET void FN(agipd_tile)(const h5calib_calibrator *c, const h5c
     if (c->output == H5CALIB_OUTPUT_STAGE) {
         if (c->parameters[FIXED_GAIN] >= 0) {
             EACH(j, n)
-                stages.of[j] = (INT)1 << (int)c->parameters[FIXED_GAIN];
+            stages.of[j] = (INT)1 << (int)c->parameters[FIXED_GAIN];
         }
         FN(finish_stages)(run, i, n, stages.of, 0);
         return;
@@ -72,15 +73,15 @@ H5CALIB_INLINE TARGET void FN(agipd_tile)(const h5calib_calibrator *c, const h5c
 
     const REAL *constant = FN(staged_plane)(cell->planes[PEDESTAL], &stages, first, n, scratch);
     EACH(j, n)
-        value[j] = signal[j] - constant[j];
+    value[j] = signal[j] - constant[j];
     if (cell->planes[GAIN][0].data) {
         constant = FN(staged_plane)(cell->planes[GAIN], &stages, first, n, scratch);
         if (c->parameters[CONVENTION]) {
             EACH(j, n)
-                value[j] *= constant[j];
+            value[j] *= constant[j];
         } else {
             EACH(j, n)
-                value[j] /= constant[j];
+            value[j] /= constant[j];
         }
     }
     for (int k = RELATIVE_GAIN; k <= FLAT_FIELD; k++) {
@@ -88,7 +89,7 @@ H5CALIB_INLINE TARGET void FN(agipd_tile)(const h5calib_calibrator *c, const h5c
             continue;
         constant = FN(staged_plane)(cell->planes[k], &stages, first, n, scratch);
         EACH(j, n)
-            value[j] *= constant[j];
+        value[j] *= constant[j];
     }
     FN(finish)(c, run, i, n, value);
 }
@@ -110,7 +111,7 @@ H5CALIB_INLINE TARGET void FN(AGIPD_v2_tile)(const h5calib_calibrator *c, const 
     const REAL *pedestal = FN(staged_plane)(planes + 2, &stages, first, n, pedestals);
     const REAL *gain = FN(staged_plane)(planes + 5, &stages, first, n, gains);
     EACH(j, n)
-        value[j] = (signal[j] - pedestal[j]) / gain[j];
+    value[j] = (signal[j] - pedestal[j]) / gain[j];
 }
 H5CALIB_KERNEL(AGIPD_v2)
 

@@ -18,24 +18,24 @@ H5CALIB_INLINE TARGET void FN(ccd_tile)(const h5calib_calibrator *c, const h5cal
     SCRATCH(scratch);
     const REAL *constant = FN(raw)(run, 0, i, n, scratch);
     EACH(j, n)
-        value[j] = constant[j];
+    value[j] = constant[j];
     if (bias->data) {
         constant = FN(plane)(bias, run->first + i, n, scratch);
         EACH(j, n)
-            value[j] -= constant[j];
+        value[j] -= constant[j];
     }
     if (dark->data) {
         constant = FN(plane)(dark, run->first + i, n, scratch);
         EACH(j, n)
-            value[j] -= constant[j] * ratio;
+        value[j] -= constant[j] * ratio;
     }
     if (cell->planes[FLAT]->data) {
         constant = FN(plane)(cell->planes[FLAT], run->first + i, n, scratch);
         EACH(j, n)
-            value[j] /= constant[j] / mean;
+        value[j] /= constant[j] / mean;
     }
     EACH(j, n)
-        value[j] *= gain;
+    value[j] *= gain;
     FN(finish)(c, run, i, n, value);
 }
 H5CALIB_KERNEL(ccd)

@@ -13,7 +13,7 @@ H5CALIB_INLINE TARGET void FN(dssc_tile)(const h5calib_calibrator *c, const h5ca
     const REAL *raw = FN(raw)(run, 0, i, n, raws);
     const REAL *pedestal = FN(plane)(&cell->planes[PEDESTAL][0], run->first + i, n, pedestals);
     EACH(j, n)
-        value[j] = (raw[j] == 0 ? 256 : raw[j]) - pedestal[j];
+    value[j] = (raw[j] == 0 ? 256 : raw[j]) - pedestal[j];
     FN(finish)(c, run, i, n, value);
 }
 H5CALIB_KERNEL(dssc)
@@ -36,7 +36,7 @@ static const h5calib_constant_spec constants[] = {
 };
 
 static const h5calib_parameter_spec parameters[] = {H5CALIB_COMMON_PARAMETER_SPECS,
-                                                     H5CALIB_OUTPUT_SPEC(1)};
+                                                    H5CALIB_OUTPUT_SPEC(1)};
 
 const h5calib_algorithm_entry h5calib_dssc = {
     {0x00080001, "dssc", "(256 if raw == 0 else raw) - pedestal[cell]", 0, H5CALIB_RAW_ONE,

@@ -16,21 +16,21 @@ H5CALIB_INLINE TARGET void FN(epix100_tile)(const h5calib_calibrator *c, const h
         const REAL *raw = FN(raw)(run, 0, i, n, raws);
         const REAL *pedestal = FN(plane)(&cell->planes[PEDESTAL][0], run->first + i, n, scratch);
         EACH(j, n)
-            value[j] = raw[j] - pedestal[j];
+        value[j] = raw[j] - pedestal[j];
     }
     if (pass == H5CALIB_SUBTRACT) {
         unsigned char *used = FRAME_USED(run) + i;
         EACH(j, n)
-            used[j] = value[j] == value[j];
+        used[j] = value[j] == value[j];
         return;
     }
     if (cell->planes[GAIN][0].data) {
         const REAL *gain = FN(plane)(&cell->planes[GAIN][0], run->first + i, n, scratch);
         EACH(j, n)
-            value[j] *= gain[j];
+        value[j] *= gain[j];
     } else {
         EACH(j, n)
-            value[j] *= factor;
+        value[j] *= factor;
     }
     FN(finish)(c, run, i, n, value);
 }

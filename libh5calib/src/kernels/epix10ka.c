@@ -29,17 +29,17 @@ H5CALIB_INLINE TARGET void FN(epix10ka_tile)(const h5calib_calibrator *c, const 
     if (pass != H5CALIB_SCALE) {
         FN(select_plane)(cell->planes[PEDESTAL], STATES, &stages, run->first + i, n, 0, scratch);
         EACH(j, n)
-            value[j] = (REAL)(raw[j] & 0x3fff) - scratch[j];
+        value[j] = (REAL)(raw[j] & 0x3fff) - scratch[j];
     }
     if (pass == H5CALIB_SUBTRACT) {
         unsigned char *used = FRAME_USED(run) + i;
         EACH(j, n)
-            used[j] = (stages.of[j] & IN_COMMON_MODE) && value[j] == value[j];
+        used[j] = (stages.of[j] & IN_COMMON_MODE) && value[j] == value[j];
         return;
     }
     FN(select_plane)(cell->planes[GAIN], STATES, &stages, run->first + i, n, 1, scratch);
     EACH(j, n)
-        value[j] /= scratch[j];
+    value[j] /= scratch[j];
     FN(finish)(c, run, i, n, value);
 }
 H5CALIB_COMMON_MODE_KERNEL(epix10ka, COMMON_MODE, 176, 48)

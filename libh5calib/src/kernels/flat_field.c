@@ -7,8 +7,9 @@
 #ifdef REAL
 
 /* A constant at the frame's place. */
-H5CALIB_INLINE TARGET const REAL *FN(between)(const h5calib_cell *cell, int k, const h5calib_run *run,
-                                              size_t i, size_t n, REAL *scratch, REAL *result)
+H5CALIB_INLINE TARGET const REAL *FN(between)(const h5calib_cell *cell, int k,
+                                              const h5calib_run *run, size_t i, size_t n,
+                                              REAL *scratch, REAL *result)
 {
     const REAL weight = (REAL)run->weight;
     const REAL *a = FN(plane)(&cell->planes[k][0], run->first + i, n, scratch);
@@ -17,12 +18,13 @@ H5CALIB_INLINE TARGET const REAL *FN(between)(const h5calib_cell *cell, int k, c
     SCRATCH(nexts);
     const REAL *b = FN(plane)(&run->next->planes[k][0], run->first + i, n, nexts);
     EACH(j, n)
-        result[j] = a[j] + (b[j] - a[j]) * weight;
+    result[j] = a[j] + (b[j] - a[j]) * weight;
     return result;
 }
 
-H5CALIB_INLINE TARGET void FN(flat_field_tile)(const h5calib_calibrator *c, const h5calib_cell *cell,
-                                               const h5calib_run *run, size_t i, size_t n)
+H5CALIB_INLINE TARGET void FN(flat_field_tile)(const h5calib_calibrator *c,
+                                               const h5calib_cell *cell, const h5calib_run *run,
+                                               size_t i, size_t n)
 {
     SCRATCH(value);
     SCRATCH(scratch);
@@ -40,7 +42,7 @@ H5CALIB_INLINE TARGET void FN(flat_field_tile)(const h5calib_calibrator *c, cons
         }
     } else {
         EACH(j, n)
-            value[j] = raw[j] / (flat[j] > 0 ? flat[j] : (REAL)NAN);
+        value[j] = raw[j] / (flat[j] > 0 ? flat[j] : (REAL)NAN);
     }
     if (c->parameters[LOGARITHM]) {
         for (size_t j = 0; j < n; j++)
@@ -73,7 +75,8 @@ static const h5calib_constant_spec constants[] = {
 static const h5calib_parameter_spec parameters[] = {
     H5CALIB_COMMON_PARAMETER_SPECS,
     {"logarithm", 0, 0, 1, "0 the quotient, 1 -ln of it, unusable where it is not positive"},
-    {"steps", 1, 1, 1073741824, "cell ids count steps of 1/steps from one dark or flat to the next"},
+    {"steps", 1, 1, 1073741824,
+     "cell ids count steps of 1/steps from one dark or flat to the next"},
     H5CALIB_OUTPUT_SPEC(1),
 };
 

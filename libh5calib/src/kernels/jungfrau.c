@@ -37,7 +37,7 @@ H5CALIB_INLINE TARGET void FN(jungfrau_tile)(const h5calib_calibrator *c, const 
     if (c->output == H5CALIB_OUTPUT_STAGE) {
         const INT none = policy != INVALID_IS_G2 && policy != INVALID_IS_G0 ? INVALID : 0;
         EACH(j, n)
-            stages.of[j] &= H5CALIB_STAGES | none;
+        stages.of[j] &= H5CALIB_STAGES | none;
         FN(finish_stages)(run, i, n, stages.of, none);
         return;
     }
@@ -46,25 +46,25 @@ H5CALIB_INLINE TARGET void FN(jungfrau_tile)(const h5calib_calibrator *c, const 
     if (pass != H5CALIB_SCALE) {
         constant = FN(staged_plane)(cell->planes[PEDESTAL], &stages, run->first + i, n, scratch);
         EACH(j, n)
-            value[j] = (REAL)(raw[j] & 0x3fff) - constant[j];
+        value[j] = (REAL)(raw[j] & 0x3fff) - constant[j];
     }
     if (pass == H5CALIB_SUBTRACT) {
         unsigned char *used = FRAME_USED(run) + i;
         EACH(j, n)
-            used[j] = raw[j] <= 0x3fff && value[j] == value[j];
+        used[j] = raw[j] <= 0x3fff && value[j] == value[j];
         return;
     }
     constant = FN(staged_plane)(cell->planes[GAIN], &stages, run->first + i, n, scratch);
     if (c->parameters[MULTIPLY]) {
         EACH(j, n)
-            value[j] *= constant[j];
+        value[j] *= constant[j];
     } else {
         EACH(j, n)
-            value[j] /= constant[j];
+        value[j] /= constant[j];
     }
     if (energy == energy) {
         EACH(j, n)
-            value[j] /= energy;
+        value[j] /= energy;
     }
     if ((stages.in_tile & INVALID) && policy != INVALID_IS_G2 && policy != INVALID_IS_G0)
         FN(replace)(value, &stages, INVALID, (REAL)invalid_values[policy], n);
@@ -114,13 +114,16 @@ static h5calib_status setup(h5calib_calibrator *c, const unsigned *stages, char 
             return H5CALIB_E_CONSTANT;
         }
         if (c->parameters[HIGH_GAIN] && stages[k] < 4) {
-            h5calib_say(message, message_size,
-                        "jungfrau: high_gain needs 4 or 6 gain maps, the 4th of them HG0; %s has %u",
-                        name, stages[k]);
+            h5calib_say(
+                message, message_size,
+                "jungfrau: high_gain needs 4 or 6 gain maps, the 4th of them HG0; %s has %u", name,
+                stages[k]);
             return H5CALIB_E_CONSTANT;
         }
         h5calib_choose_planes(c, k, 3,
-                              !c->parameters[HIGH_GAIN] ? normal : stages[k] == 6 ? all_high : high);
+                              !c->parameters[HIGH_GAIN] ? normal
+                              : stages[k] == 6          ? all_high
+                                                        : high);
     }
     c->constants[GAIN].reciprocal = c->parameters[MULTIPLY] != 0;
     return H5CALIB_OK;
@@ -139,8 +142,7 @@ static const h5calib_parameter_spec parameters[] = {
     {"invalid_gain", 0, 0, 4, "gain code 2: 0 nan, 1 g2, 2 g0, 3 zero, 4 int16_min"},
     {"multiply", 0, 0, 1, "0 divide by the gain, 1 multiply by float32(1 / gain)"},
     {"high_gain", 0, 0, 1, "code 0 takes: 0 G0, 1 HG0 (then codes 1 and 3 HG1 and HG2, if given)"},
-    {"saturated", 0, 0, 1,
-     "raw 0xc000 (0x3fff with high_gain): 0 compute, 1 saturation_value"},
+    {"saturated", 0, 0, 1, "raw 0xc000 (0x3fff with high_gain): 0 compute, 1 saturation_value"},
     {"saturation_value", NAN, -INFINITY, INFINITY, "value of saturated pixels; NaN: as masked"},
     {"rounding", 0, 0, 1, "0 none, 1 half_even; integer output needs 1"},
     H5CALIB_OUTPUT_SPEC(2),
@@ -149,7 +151,8 @@ static const h5calib_parameter_spec parameters[] = {
 
 const h5calib_algorithm_entry h5calib_jungfrau = {
     {0x00030001, "jungfrau", "((raw & 0x3fff) - pedestal[g]) / gain[g] [/ photon_energy]",
-     H5CALIB_RAW_U16 | H5CALIB_WHOLE_FRAME, H5CALIB_RAW_ONE, H5CALIB_TABLE(constants), H5CALIB_TABLE(parameters)},
+     H5CALIB_RAW_U16 | H5CALIB_WHOLE_FRAME, H5CALIB_RAW_ONE, H5CALIB_TABLE(constants),
+     H5CALIB_TABLE(parameters)},
     setup,
     PEDESTAL,
     0,

@@ -12,16 +12,16 @@ H5CALIB_INLINE TARGET void FN(linear_tile)(const h5calib_calibrator *c, const h5
     SCRATCH(value);
     const REAL *constant = FN(raw)(run, 0, i, n, raws);
     EACH(j, n)
-        value[j] = constant[j];
+    value[j] = constant[j];
     if (cell->planes[OFFSET][0].data) {
         constant = FN(plane)(&cell->planes[OFFSET][0], run->first + i, n, scratch);
         EACH(j, n)
-            value[j] += constant[j];
+        value[j] += constant[j];
     }
     if (cell->planes[SCALING_FACTOR][0].data) {
         constant = FN(plane)(&cell->planes[SCALING_FACTOR][0], run->first + i, n, scratch);
         EACH(j, n)
-            value[j] *= constant[j];
+        value[j] *= constant[j];
     }
     FN(finish)(c, run, i, n, value);
 }
@@ -47,7 +47,7 @@ static const h5calib_constant_spec constants[] = {
 };
 
 static const h5calib_parameter_spec parameters[] = {H5CALIB_COMMON_PARAMETER_SPECS,
-                                                     H5CALIB_OUTPUT_SPEC(1)};
+                                                    H5CALIB_OUTPUT_SPEC(1)};
 
 const h5calib_algorithm_entry h5calib_linear = {
     {0x000D0001, "linear", "(raw + offset) * scaling_factor", 0, H5CALIB_RAW_ONE,

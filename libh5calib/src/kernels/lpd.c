@@ -17,7 +17,7 @@ H5CALIB_INLINE TARGET void FN(lpd_tile)(const h5calib_calibrator *c, const h5cal
     SCRATCH(scratch);
     if (c->output == H5CALIB_OUTPUT_STAGE && fixed >= 0) {
         EACH(j, n)
-            stages.of[j] = (INT)1 << fixed;
+        stages.of[j] = (INT)1 << fixed;
     } else if (fixed >= 0) {
         stages.in_tile = H5CALIB_HIGH; /* setup has put the fixed stage there */
     } else {
@@ -33,15 +33,16 @@ H5CALIB_INLINE TARGET void FN(lpd_tile)(const h5calib_calibrator *c, const h5cal
         FN(finish_stages)(run, i, n, stages.of, fixed < 0 ? INVALID : 0);
         return;
     }
-    const REAL *constant = FN(staged_plane)(cell->planes[PEDESTAL], &stages, run->first + i, n, scratch);
+    const REAL *constant =
+        FN(staged_plane)(cell->planes[PEDESTAL], &stages, run->first + i, n, scratch);
     EACH(j, n)
-        value[j] = (REAL)(raw[j] & 0xfff) - constant[j];
+    value[j] = (REAL)(raw[j] & 0xfff) - constant[j];
     for (int k = RELATIVE_GAIN; k <= FLAT_FIELD; k++) {
         if (!cell->planes[k][0].data)
             continue;
         constant = FN(staged_plane)(cell->planes[k], &stages, run->first + i, n, scratch);
         EACH(j, n)
-            value[j] *= constant[j];
+        value[j] *= constant[j];
     }
     if (stages.in_tile & INVALID)
         FN(replace)(value, &stages, INVALID, (REAL)NAN, n);

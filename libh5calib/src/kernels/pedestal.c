@@ -12,7 +12,7 @@ H5CALIB_INLINE TARGET void FN(subtract)(const h5calib_cell *cell, const h5calib_
     const REAL *raw = FN(raw)(run, 0, i, n, raws);
     const REAL *pedestal = FN(plane)(&cell->planes[0][0], run->first + i, n, pedestals);
     EACH(j, n)
-        value[j] = raw[j] - pedestal[j];
+    value[j] = raw[j] - pedestal[j];
 }
 
 H5CALIB_INLINE TARGET void FN(pedestal_tile)(const h5calib_calibrator *c, const h5calib_cell *cell,
@@ -25,8 +25,9 @@ H5CALIB_INLINE TARGET void FN(pedestal_tile)(const h5calib_calibrator *c, const 
 H5CALIB_KERNEL(pedestal)
 
 /* The first h5calib had plain arithmetic and floating-point output only. */
-H5CALIB_INLINE TARGET void FN(pedestal_v1_tile)(const h5calib_calibrator *c, const h5calib_cell *cell,
-                                                const h5calib_run *run, size_t i, size_t n)
+H5CALIB_INLINE TARGET void FN(pedestal_v1_tile)(const h5calib_calibrator *c,
+                                                const h5calib_cell *cell, const h5calib_run *run,
+                                                size_t i, size_t n)
 {
     (void)c;
     FN(subtract)(cell, run, i, n, (REAL *)run->out + i);
@@ -54,17 +55,19 @@ static const h5calib_constant_spec cells[] = {
      H5CALIB_CONSTANT_OPTIONAL | H5CALIB_CONSTANT_PER_CELL | H5CALIB_CONSTANT_MASK, "0 good"},
 };
 static const h5calib_parameter_spec parameters[] = {H5CALIB_COMMON_PARAMETER_SPECS,
-                                                     H5CALIB_OUTPUT_SPEC(1)};
+                                                    H5CALIB_OUTPUT_SPEC(1)};
 
 const h5calib_algorithm_entry h5calib_pedestal_v1 = {
-    {0x00010001, "pedestal_v1", "raw - pedestal", H5CALIB_LEGACY, H5CALIB_RAW_ONE, 1, frame, 0, NULL},
+    {0x00010001, "pedestal_v1", "raw - pedestal", H5CALIB_LEGACY, H5CALIB_RAW_ONE, 1, frame, 0,
+     NULL},
     NULL,
     0,
     0,
     H5CALIB_KERNELS(pedestal_v1),
 };
 const h5calib_algorithm_entry h5calib_agipd_v1 = {
-    {0x00020001, "AGIPD_v1", "raw - pedestal[cell]", H5CALIB_LEGACY, H5CALIB_RAW_ONE, 1, cells, 0, NULL},
+    {0x00020001, "AGIPD_v1", "raw - pedestal[cell]", H5CALIB_LEGACY, H5CALIB_RAW_ONE, 1, cells, 0,
+     NULL},
     NULL,
     0,
     0,

@@ -44,9 +44,10 @@ H5CALIB_INLINE TARGET void FN(photon_counting_tile)(const h5calib_calibrator *c,
     }
     }
     if (cell->planes[FLAT_FIELD][0].data) {
-        const REAL *flat_field = FN(plane)(&cell->planes[FLAT_FIELD][0], run->first + i, n, scratch);
+        const REAL *flat_field =
+            FN(plane)(&cell->planes[FLAT_FIELD][0], run->first + i, n, scratch);
         EACH(j, n)
-            value[j] *= flat_field[j];
+        value[j] *= flat_field[j];
     }
     FN(finish)(c, run, i, n, value);
 }

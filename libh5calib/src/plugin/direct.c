@@ -26,7 +26,8 @@ typedef struct selection {
 } selection;
 
 /* The view of the very file the dataset is in: among byte copies its descriptor tells. */
-static view *view_of(binding *b, hid_t file, const h5calib_descriptor *d, char *message, size_t size)
+static view *view_of(binding *b, hid_t file, const h5calib_descriptor *d, char *message,
+                     size_t size)
 {
     view *candidates[H5CALIB_MAX_CANDIDATES], *found = NULL;
     h5calib_wanted wanted = {.uuid = d->file_uuid};
@@ -42,9 +43,10 @@ static view *view_of(binding *b, hid_t file, const h5calib_descriptor *d, char *
         if (candidates[i] != found)
             h5calib_view_release(b, candidates[i]);
     if (n > 0 && !found)
-        h5calib_say(message, size,
-                    "several open files carry the identity of this calibrated dataset, and which of "
-                    "them it is in cannot be told: close all but one");
+        h5calib_say(
+            message, size,
+            "several open files carry the identity of this calibrated dataset, and which of "
+            "them it is in cannot be told: close all but one");
     return found;
 }
 
@@ -53,9 +55,8 @@ static bool words_of(binding *b, hid_t dataset, unsigned *words, size_t *n)
     unsigned flags;
     hid_t plist = b->api.H5Dget_create_plist(dataset);
     *n = H5CALIB_MAX_WORDS;
-    bool ok = plist >= 0 &&
-              b->api.H5Pget_filter_by_id2(plist, H5CALIB_FILTER_ID, &flags, n, words, 0, NULL,
-                                          NULL) >= 0;
+    bool ok = plist >= 0 && b->api.H5Pget_filter_by_id2(plist, H5CALIB_FILTER_ID, &flags, n, words,
+                                                        0, NULL, NULL) >= 0;
     if (plist >= 0)
         b->api.H5Pclose(plist);
     return ok && *n > 0 && *n <= H5CALIB_MAX_WORDS;
@@ -101,7 +102,8 @@ static bool compute(binding *b, calibrated *c, const selection *s, char *message
             return false;
         }
         at.frame_step = c->rank == 3 ? s->frame_step : 0;
-        if (!h5calib_box_compute(b, c, &at, NULL, s->out + (size_t)i * step, s->threads, message, size))
+        if (!h5calib_box_compute(b, c, &at, NULL, s->out + (size_t)i * step, s->threads, message,
+                                 size))
             return false;
     }
     return true;
@@ -113,7 +115,8 @@ static bool read_direct(binding *b, hid_t dataset, const selection *s, char *mes
     size_t n;
     h5calib_descriptor d;
     if (!words_of(b, dataset, words, &n)) {
-        h5calib_say(message, size, "the dataset is not a calibrated one of format version 1 or newer");
+        h5calib_say(message, size,
+                    "the dataset is not a calibrated one of format version 1 or newer");
         return false;
     }
     if (!h5calib_descriptor_parse(words, n, &d, message, size) ||

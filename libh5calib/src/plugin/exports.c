@@ -18,7 +18,10 @@ H5CALIB_API int h5calib_plugin_write_stubs(void *write_chunk, int64_t dataset,
                                            size_t message_size);
 H5CALIB_API size_t h5calib_plugin_report(char *json, size_t size);
 
-const char *h5calib_plugin_version(void) { return h5calib_version(); }
+const char *h5calib_plugin_version(void)
+{
+    return h5calib_version();
+}
 
 /*
  * Write the stubs of chunks [first, first + count) of a new dataset.
@@ -75,7 +78,11 @@ static size_t append_quoted(char *text, size_t size, size_t used, const char *va
     used = append(text, size, used, "\"");
     for (; *value; value++) {
         unsigned char c = (unsigned char)*value;
-        snprintf(piece, sizeof piece, c == '"' || c == '\\' ? "\\%c" : c < 32 ? "\\u%04x" : "%c", c);
+        snprintf(piece, sizeof piece,
+                 c == '"' || c == '\\' ? "\\%c"
+                 : c < 32              ? "\\u%04x"
+                                       : "%c",
+                 c);
         used = append(text, size, used, piece);
     }
     return append(text, size, used, "\"");

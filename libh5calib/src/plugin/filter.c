@@ -90,9 +90,10 @@ static bool enter(const calibrated *c, char *message, size_t size)
     for (int i = 0; i < depth; i++)
         if (stack[i].device == now->device && stack[i].inode == now->inode &&
             memcmp(stack[i].uuid, c->uuid, 16) == 0) {
-            h5calib_say(message, size,
-                        "the calibrated dataset is computed from itself: its raw data leads back to "
-                        "it");
+            h5calib_say(
+                message, size,
+                "the calibrated dataset is computed from itself: its raw data leads back to "
+                "it");
             return false;
         }
     return true;
@@ -149,11 +150,12 @@ static void *compute_all(const request *r, view **candidates, int n, size_t *byt
         if (other)
             h5calib_binding_free(r->b, other);
         if (!equal) {
-            h5calib_say(message, size,
-                        "'%s' and '%s' are open at once, carry the same identity and give different "
-                        "values; which of them is being read cannot be told. Close one, or give the "
-                        "copy an identity of its own: h5calib new-identity FILE",
-                        candidates[0]->path, candidates[i]->path);
+            h5calib_say(
+                message, size,
+                "'%s' and '%s' are open at once, carry the same identity and give different "
+                "values; which of them is being read cannot be told. Close one, or give the "
+                "copy an identity of its own: h5calib new-identity FILE",
+                candidates[0]->path, candidates[i]->path);
             h5calib_binding_free(r->b, first);
             return NULL;
         }
@@ -218,7 +220,8 @@ static void *answer(const request *r, size_t *bytes, char *message, size_t size)
     return out;
 }
 
-/* ---- reading ------------------------------------------------------------------------------------ */
+/* ---- reading ------------------------------------------------------------------------------------
+ */
 
 static void *read_chunk(binding *b, size_t n_words, const unsigned *words, const void *stub,
                         size_t stub_bytes, size_t *bytes, char *message, size_t size)

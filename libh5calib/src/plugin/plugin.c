@@ -19,5 +19,11 @@ static const h5_filter_class filter_class = {
 H5CALIB_API int H5PLget_plugin_type(void);
 H5CALIB_API const void *H5PLget_plugin_info(void);
 
-int H5PLget_plugin_type(void) { return H5PL_TYPE_FILTER; }
-const void *H5PLget_plugin_info(void) { return &filter_class; }
+int H5PLget_plugin_type(void)
+{
+    return H5PL_TYPE_FILTER;
+}
+const void *H5PLget_plugin_info(void)
+{
+    return &filter_class;
+}

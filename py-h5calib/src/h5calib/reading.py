@@ -15,6 +15,8 @@ from . import _algorithms, _plugin
 from ._algorithms import WHOLE_FRAME
 from ._format import FILTER_ID, Descriptor
 from ._library import MESSAGE_SIZE
+from ._selection import Box, bounds_of, normalise
+from ._virtual import places_of_sources, source_of
 from .errors import NotCalibratedError, NotInstalledError
 
 _BLOCK_BYTES = 256 * 1024 * 1024
@@ -60,13 +62,13 @@ def read(
     array([[6., 6.],
            [6., 6.]], dtype=float32)
     """
-    boxes, steps, shape = _normalise(selection, dataset.shape)
+    boxes, steps, shape = normalise(selection, dataset.shape)
     out = _check_out(out, shape, dataset.dtype)
     if out.size == 0:
         return out
     plain = all(step is None for step in steps) and len(boxes) == 1
-    target = out if plain else np.empty([b - a for a, b in _bounds(boxes)], dataset.dtype)
-    target = target.reshape([b - a for a, b in _bounds(boxes)]) if plain else target
+    target = out if plain else np.empty([b - a for a, b in bounds_of(boxes)], dataset.dtype)
+    target = target.reshape([b - a for a, b in bounds_of(boxes)]) if plain else target
     at = 0
     for box in boxes:
         n = box[0][1] - box[0][0]
@@ -100,7 +102,7 @@ def iterate(
     ...     pedestal = h5calib.Pedestal(np.ones((1, 1)))
     ...     d = h5calib.create_calibrated_dataset(f, "v", raw="raw", calibration=pedestal)
     ...     [float(block.sum()) for where, block in h5calib.iterate(d, frames=2)]
-    [0.0, 4.0, 3.0]
+    [-1.0, 3.0, 3.0]
     """
     if frames is None:
         frame_bytes = int(np.prod(dataset.shape[1:], dtype="u8")) * dataset.dtype.itemsize
@@ -113,77 +115,6 @@ def iterate(
             if i + 1 < len(places):
                 coming.append(reader.submit(read, dataset, places[i + 1], None, threads))
             yield place, block
-
-
-Box = list[tuple[int, int]]
-
-
-def _normalise(selection: Any, shape: tuple[int, ...]) -> tuple[list[Box], list[int | None], tuple]:
-    """Boxes to read one after the other, the steps within their union, and the result's shape."""
-    items = selection if isinstance(selection, tuple) else (selection,)
-    if Ellipsis in [i for i in items if i is Ellipsis]:
-        at = next(k for k, i in enumerate(items) if i is Ellipsis)
-        fill = (slice(None),) * (len(shape) - len(items) + 1)
-        items = (*items[:at], *fill, *items[at + 1 :])
-    items += (slice(None),) * (len(shape) - len(items))
-    if len(items) > len(shape):
-        raise IndexError(f"{len(items)} indices for a dataset with {len(shape)} axes")
-    rows, first_step, first_length = _first_axis(items[0], shape[0]) if shape else ([], None, None)
-    rest, steps, lengths = [], [first_step], [first_length]
-    for item, length in zip(items[1:], shape[1:], strict=True):
-        bounds, step, kept = _axis(item, length)
-        rest.append(bounds)
-        steps.append(step)
-        lengths.append(kept)
-    boxes = [[bounds, *rest] for bounds in rows]
-    return boxes, steps, tuple(n for n in lengths if n is not None)
-
-
-def _axis(item: Any, length: int) -> tuple[tuple[int, int], int | None, int | None]:
-    """Bounds, step (None for 1) and length in the result (None: the axis goes) of one index."""
-    if isinstance(item, slice):
-        start, stop, step = item.indices(length)
-        if step < 1:
-            raise ValueError("a step must be positive, as in h5py")
-        count = len(range(start, stop, step))
-        stop = start + (count - 1) * step + 1 if count else start
-        return (start, stop), None if step == 1 else step, count
-    index = int(item)
-    if not -length <= index < length:
-        raise IndexError(f"index {index} is out of range for an axis of length {length}")
-    index %= length
-    return (index, index + 1), None, None
-
-
-def _first_axis(item: Any, length: int) -> tuple[list[tuple[int, int]], int | None, int | None]:
-    """The same for the first axis, which may be a list or a mask, and is read in runs."""
-    if isinstance(item, slice):
-        start, stop, step = item.indices(length)
-        if step == 1:
-            return [(start, max(start, stop))], None, max(0, stop - start)
-        chosen = np.arange(start, stop, step)
-        if step < 1:
-            raise ValueError("a step must be positive, as in h5py")
-    elif np.ndim(item) == 0:
-        bounds, _, kept = _axis(item, length)
-        return [bounds], None, kept
-    else:
-        chosen = np.asarray(item)
-        if chosen.dtype == bool:
-            if chosen.shape != (length,):
-                raise IndexError(f"a mask of shape {chosen.shape} for an axis of length {length}")
-            chosen = np.flatnonzero(chosen)
-        if chosen.size and not (-length <= chosen.min() and chosen.max() < length):
-            raise IndexError(f"an index is out of range for an axis of length {length}")
-        chosen = chosen % length if length else chosen
-    ends = np.flatnonzero(np.diff(chosen) != 1) + 1
-    runs = np.split(chosen, ends) if chosen.size else []
-    return [(int(run[0]), int(run[-1]) + 1) for run in runs], None, len(chosen)
-
-
-def _bounds(boxes: list[Box]) -> Box:
-    """The shape that all boxes one after the other fill, as bounds."""
-    return [(0, sum(box[0][1] - box[0][0] for box in boxes)), *boxes[0][1:]]
 
 
 def _check_out(out: np.ndarray | None, shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
@@ -243,7 +174,7 @@ def _frames_apart(out: np.ndarray) -> bool:
 
 def _read_virtual(dataset: h5py.Dataset, box: Box, out: np.ndarray, threads: int) -> None:
     """Each source that is a box of its own goes straight into its place, the rest through HDF5."""
-    place = _place_of_sources(dataset)
+    place = places_of_sources(dataset)
     if place is None:
         out[...] = dataset[tuple(slice(*bounds) for bounds in box)]
         return
@@ -257,73 +188,13 @@ def _read_virtual(dataset: h5py.Dataset, box: Box, out: np.ndarray, threads: int
             for (a, b), t, s in zip(common, target_box, source_box["all"], strict=True)
         ]
         into = tuple(slice(a - o[0], b - o[0]) for (a, b), o in zip(common, box, strict=True))
-        with _source(dataset, file_name, name) as source:
+        with source_of(dataset, file_name, name) as source:
             kept = [bounds for bounds, keep in zip(inner, source_box["keep"], strict=True) if keep]
             axes = tuple(k for k, keep in enumerate(source_box["keep"]) if not keep)
             _read_box(source, kept, np.squeeze(out[into], axis=axes), threads)
         covered[into[:-2]] = True
     if not covered.all():
         out[...] = dataset[tuple(slice(*bounds) for bounds in box)]
-
-
-class _source:
-    """A source dataset of a virtual one, its file opened for as long as it is needed."""
-
-    def __init__(self, dataset: h5py.Dataset, file_name: str, name: str) -> None:
-        import os
-
-        self._file = None
-        if file_name == ".":
-            self._dataset = dataset.file[name]
-            return
-        folder = os.path.dirname(os.path.abspath(dataset.file.filename))
-        self._file = h5py.File(os.path.join(folder, file_name), "r")
-        self._dataset = self._file[name]
-
-    def __enter__(self) -> h5py.Dataset:
-        return self._dataset
-
-    def __exit__(self, *error: object) -> None:
-        if self._file is not None:
-            self._file.close()
-
-
-def _place_of_sources(dataset: h5py.Dataset) -> list | None:
-    """(file, dataset, box in the source, box in the virtual dataset), or None if not so simple."""
-    places = []
-    for source in dataset.virtual_sources():
-        target = _box_of(source.vspace)
-        if target is None or not _source_is_all(source):
-            return None
-        with _source(dataset, source.file_name, source.dset_name) as inner:
-            shape = inner.shape
-        lengths = [b - a for a, b in target]
-        keep = [True] * len(lengths)
-        if len(shape) < len(lengths):  # stacked along an axis the sources do not have
-            for k in range(len(lengths) - 2):
-                if sum(keep) > len(shape) and lengths[k] == 1:
-                    keep[k] = False
-        if tuple(n for n, k in zip(lengths, keep, strict=True) if k) != shape:
-            return None
-        box = {"all": [(0, n) for n in lengths], "keep": keep}
-        places.append((source.file_name, source.dset_name, box, target))
-    return places
-
-
-def _box_of(space: h5py.h5s.SpaceID) -> Box | None:
-    """The selection of a dataspace as a box, if it is one without gaps."""
-    if space.get_select_type() == h5py.h5s.SEL_ALL:
-        return [(0, n) for n in space.shape]
-    if space.get_select_type() != h5py.h5s.SEL_HYPERSLABS:
-        return None
-    low, high = space.get_select_bounds()
-    box = [(int(a), int(b) + 1) for a, b in zip(low, high, strict=True)]
-    return box if space.get_select_npoints() == np.prod([b - a for a, b in box]) else None
-
-
-def _source_is_all(source: Any) -> bool:
-    box = _box_of(source.src_space)
-    return box is not None and all(a == 0 for a, _ in box)
 
 
 @functools.cache

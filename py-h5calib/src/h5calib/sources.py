@@ -66,6 +66,15 @@ def read_values(given: Any, what: str) -> np.ndarray:
         return _dataset(file, outside[1], what, file.filename)[()]
 
 
+def open_file_dataset(given: str, what: str, files: ExitStack) -> h5py.Dataset:
+    """The dataset of ``"file:/path"``, open for reading until `files` is closed."""
+    outside = split_reference(given)
+    if outside is None:
+        raise ValueError(f"{what}: the path {given!r} names no file: write 'file:/path'")
+    file = files.enter_context(_open(outside[0], what))
+    return _dataset(file, outside[1], what, file.filename)
+
+
 def split_reference(text: str) -> tuple[str, str] | None:
     """("file", "/path") of ``"file:/path"``; None where there is no file in it.
 

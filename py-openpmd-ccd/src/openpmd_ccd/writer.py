@@ -58,7 +58,7 @@ class Hdf5Writer:
 
     def _write(self, shot):
         form = shot.form()
-        template, new = self._scan.templates.get(form)
+        template, _ = self._scan.templates.get(form)
         datasets = self._scan.put(
             shot, template, lambda dataset, component: write_plane(dataset, shot.planes[component])
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from .._version import __version__
+from .constants import constants
 from .create import create
 from .doctor import doctor
 from .info import info
@@ -18,5 +19,5 @@ def main() -> None:
     """HDF5 datasets that are calibrated detector data, computed when they are read."""
 
 
-for command in (info, create, verify_command, relink, new_identity, clean, doctor):
+for command in (info, create, constants, verify_command, relink, new_identity, clean, doctor):
     main.add_command(command)

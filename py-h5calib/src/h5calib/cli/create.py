@@ -12,6 +12,7 @@ from .._algorithms import OPTIONAL
 from ..files import LAYOUTS, guess, plan_view, write_view
 from ..files.euxfel_constants import mask_name
 from ..files.euxfel_files import write_run
+from ..files.view import refuse_raw_file
 from ..sources import split_reference
 from ._common import console, errors_for_people, split_pairs
 from ._frames import HELP as FRAMES_HELP
@@ -36,7 +37,9 @@ _WITH_FILES = ("detector", "constants", "modules", "gain_from", "per_file")
 @click.option("--mask", metavar="FILE:/PATH", help="Instead of the mask among the constants.")
 @click.option("--frames", metavar="FRAMES", help=FRAMES_HELP)
 @click.option("--modules", metavar="N,N,..", help="European XFEL: only these modules.")
-@click.option("--gain-from", type=click.Choice(["bits", "dataset"]), help="European XFEL's JUNGFRAU.")
+@click.option(
+    "--gain-from", type=click.Choice(["bits", "dataset"]), help="European XFEL's JUNGFRAU."
+)
 @click.option("--per-file", is_flag=True, help="European XFEL: VIEW is a folder, a view per file.")
 @click.option("--name", default="calibrated", show_default=True, help="plain: the new dataset.")
 @click.option("--algorithm", help="plain: jungfrau, agipd, pedestal, cell_pedestal, ...")
@@ -94,12 +97,14 @@ def _names_dataset(raw: str) -> bool:
 def _plain(view: str, given: dict[str, Any], common: dict[str, Any]) -> list[str]:
     """One dataset that is named in full."""
     if wrong := [f"--{name.replace('_', '-')}" for name in _WITH_FILES if given[name]]:
-        raise ValueError(f"{', '.join(wrong)}: not for a single dataset; leave out --algorithm or "
-                         "the path in --raw to have the layout of the file used")
+        raise ValueError(
+            f"{', '.join(wrong)}: not for a single dataset; leave out --algorithm or "
+            "the path in --raw to have the layout of the file used"
+        )
     if not given["algorithm"]:
         raise ValueError(
-            f"--raw {given['raw']} is a single dataset: add --algorithm ({', '.join(algorithms())}) "
-            "and its --constant NAME=FILE:/PATH"
+            f"--raw {given['raw']} is a single dataset: add --algorithm "
+            f"({', '.join(algorithms())}) and its --constant NAME=FILE:/PATH"
         )
     calibration = _calibration(given)
     with opened_view(view) as file:
@@ -124,6 +129,7 @@ def _layout(view: str, given: dict[str, Any], common: dict[str, Any]) -> list[st
         return [*notes, *(f"found: {note}" for note in found), *paths]
     planned = plan_view(given["raw"], layout, **options)
     notes += [f"found: {note}" for note in planned.notes]
+    refuse_raw_file(view, planned)  # before it is opened for writing
     with opened_view(view) as file:
         return notes + [_made(view, dataset) for dataset in write_view(file, planned, **common)]
 

@@ -16,8 +16,8 @@ from .euxfel_constants import calibration_of
 from .euxfel_gain import gain_is_separate, pair_maker, pair_name, separate_options
 from .euxfel_run import Part, Run, open_run
 from .places import constants_of
-from .stack import Piece, join_files, stack_modules
-from .view import Entry, View
+from .stack import STACKED, Piece, join_files, stack_modules
+from .view import Entry, View, make_room
 
 FRAMES_PROBLEM = (
     "frames of a run are chosen per module: use --raw FILE:/PATH with --algorithm, or read the "
@@ -54,8 +54,9 @@ def view(
     **parameters
         Of the detector's class.
     """
-    run, entries, notes = plan_run(raw, constants, detector, mask, modules, gain_from, frames,
-                                   parameters)
+    run, entries, notes = plan_run(
+        raw, constants, detector, mask, modules, gain_from, frames, parameters
+    )
     return View(list(entries.values()), notes, _finish(run.detector, entries))
 
 
@@ -150,10 +151,10 @@ def _entry(part: Part, name: str, calibration: Any, separate: bool) -> Entry:
     return Entry(name, f"{part.file}:{part.path}", calibration, cells, None, links)
 
 
-def _finish(detector: str, entries: dict[Part, Entry]) -> Callable[[h5py.File], list[str]]:
+def _finish(detector: str, entries: dict[Part, Entry]) -> Callable[[h5py.File, bool], list[str]]:
     """Virtual datasets over the files of each module, and over all modules."""
 
-    def finish(file: h5py.File) -> list[str]:
+    def finish(file: h5py.File, overwrite: bool) -> list[str]:
         pieces = [
             Piece(part.module, file.filename, entry.name, part.entries, part.keys)
             for part, entry in entries.items()
@@ -165,7 +166,11 @@ def _finish(detector: str, entries: dict[Part, Entry]) -> Callable[[h5py.File], 
         for several in by_module.values():
             if len(several) > 1:
                 names = [entries[part].name for part in several]
-                made.append(join_files(file, f"{several[0].group}/data", names))
+                whole = f"{several[0].group}/data"
+                make_room(file, whole, overwrite)
+                made.append(join_files(file, whole, names))
+        for name in STACKED:
+            make_room(file, f"{detector}/{name}", overwrite)
         stack_modules(file, f"{detector}/data", pieces)
         return [*made, f"{detector}/data"]
 

@@ -1,4 +1,4 @@
-"""Constants of AGIPD, LPD, DSSC and JUNGFRAU: exports of the calibration database, Cheetah's files."""
+"""Constants of the European XFEL: exports of its calibration database, Cheetah's files."""
 
 from __future__ import annotations
 
@@ -49,8 +49,11 @@ def calibration_of(
 
 
 def _cheetah(found: dict[str, str]) -> dict[str, Any]:
-    return {ours: Constant(found[theirs], "scyx") for ours, theirs in _CHEETAH.items()
-            if theirs in found}
+    return {
+        ours: Constant(found[theirs], "scyx")
+        for ours, theirs in _CHEETAH.items()
+        if theirs in found
+    }
 
 
 def _database(

@@ -38,7 +38,9 @@ def write_run(
     return notes, write_files(folder, entries, run.detector, **options)
 
 
-def write_files(folder: str, entries: dict[Part, Entry], detector: str, **options: Any) -> list[str]:
+def write_files(
+    folder: str, entries: dict[Part, Entry], detector: str, **options: Any
+) -> list[str]:
     """Create the view files, and ``overview.h5`` with one virtual dataset over all modules.
 
     Returns their paths. Where one fails, none is left.

@@ -14,7 +14,7 @@ import numpy as np
 
 from ..calibration import Constant
 from .euxfel_run import Part
-from .view import relative_name
+from .view import make_room, relative_name
 
 THRESHOLDS = (0.5, 1.5)
 _CODE_BITS = 0xC000
@@ -46,10 +46,11 @@ def pair_name(name: str) -> str:
     return f"{name.rpartition('/')[0]}/adc_and_gain"
 
 
-def pair_maker(part: Part, name: str) -> Callable[[h5py.File], None]:
+def pair_maker(part: Part, name: str) -> Callable[[h5py.File, bool], None]:
     """A function that makes the virtual dataset of pairs in a view."""
 
-    def make(view: h5py.File) -> None:
+    def make(view: h5py.File, overwrite: bool) -> None:
+        make_room(view, name, overwrite)
         with h5py.File(part.file, "r") as raw:
             *frames, ny, nx = raw[part.path].shape
         layout = h5py.VirtualLayout((*frames, 2, ny, nx), "f4")

@@ -64,7 +64,8 @@ def open_run(path: str, detector: str | None = None) -> Run:
         found = _detectors(data.instrument_sources)
         name = _choose(path, found, detector)
         parts = [
-            part for source, module in sorted(found[name].items(), key=lambda item: item[1])
+            part
+            for source, module in sorted(found[name].items(), key=lambda item: item[1])
             for part in _parts(data, source, module)
         ]
     return Run(name, _kind(name), parts)

@@ -40,7 +40,9 @@ def module_in(name: str) -> int | None:
     """
     if quadrant := re.search(r"Q([1-4])M([1-4])(?!\d)", name):
         return 4 * int(quadrant[1]) + int(quadrant[2]) - 5
-    found = re.search(r"(?:AGIPD|LPD|DSSC|JNGFR|JF|[Mm]odule[-_ ]?|[Mm]od[-_ ]?)(\d{1,2})(?!\d|[MK])", name)
+    found = re.search(
+        r"(?:AGIPD|LPD|DSSC|JNGFR|JF|[Mm]odule[-_ ]?|[Mm]od[-_ ]?)(\d{1,2})(?!\d|[MK])", name
+    )
     return int(found[1]) if found else None
 
 

@@ -10,6 +10,8 @@ import numpy as np
 
 from .view import relative_name
 
+STACKED = ("data", "trainId", "pulseId", "module")  # what stack_modules makes
+
 
 @dataclass(frozen=True, eq=False)
 class Piece:
@@ -39,8 +41,10 @@ def stack_modules(file: h5py.File, name: str, pieces: Sequence[Piece]) -> h5py.D
         source = h5py.VirtualSource(_source_name(file, piece), piece.path, shape, dtype)
         column = modules.index(piece.module)
         for first, start, count in spans(piece, keys):
-            taken = (slice(start, start + count), *(slice(None) if n != 1 else 0
-                                                    for n in shape[1:-2]))
+            taken = (
+                slice(start, start + count),
+                *(slice(None) if n != 1 else 0 for n in shape[1:-2]),
+            )
             place = (slice(first, first + count), *(slice(None) for _ in between), column)
             layout[place] = source[taken]
     group, _, last = name.rpartition("/")
@@ -73,8 +77,10 @@ def spans(piece: Piece, keys: np.ndarray) -> list[tuple[int, int, int]]:
     steps = (np.diff(place) != 1) | (np.diff(piece.entries) != 1)
     starts = np.concatenate([[0], np.flatnonzero(steps) + 1])
     ends = np.append(starts[1:], len(place))
-    return [(int(place[a]), int(piece.entries[a]), int(b - a))
-            for a, b in zip(starts, ends, strict=True)]
+    return [
+        (int(place[a]), int(piece.entries[a]), int(b - a))
+        for a, b in zip(starts, ends, strict=True)
+    ]
 
 
 def _joined(keys: np.ndarray) -> np.ndarray:

@@ -120,7 +120,9 @@ def _high_gain(daq_rec: h5py.Dataset, notes: list[str]) -> bool:
 
 def _good_frames(group: h5py.Group, raw: str, notes: list[str]) -> np.ndarray:
     if "is_good_frame" not in group:
-        raise MissingObjectError(f"{raw} has no {group.name}/is_good_frame: leave out --frames good")
+        raise MissingObjectError(
+            f"{raw} has no {group.name}/is_good_frame: leave out --frames good"
+        )
     good = group["is_good_frame"][()].reshape(-1) != 0
     notes.append(f"{int(good.sum())} of {good.size} frames are good")
     return good
@@ -163,7 +165,8 @@ def _kind(place: str) -> tuple[str, str]:
     with h5py.File(name, "r") as file:
         if "gains" not in file:
             raise MissingObjectError(
-                f"constants: {name} has no dataset gains: is it a pedestal or gain file of SwissFEL?"
+                f"constants: {name} has no dataset gains: it is no pedestal or gain file of "
+                "SwissFEL, give another"
             )
         if not kind and "pixel_mask" not in file:
             kind = "gain" if np.nanmin(file["gains"][1]) < 0 else "pedestal"

@@ -10,6 +10,7 @@ from typing import Any
 
 import h5py
 
+from .._plan import make_plan
 from .._write import remove_home_of
 from ..calibration import Calibration
 from ..create import create_calibrated_dataset
@@ -26,7 +27,7 @@ class Entry:
     cell_ids: Any = None
     frames: Any = None
     links: dict[str, str] = field(default_factory=dict)
-    prepare: Callable[[h5py.File], None] | None = None  # called before it is created
+    prepare: Callable[[h5py.File, bool], None] | None = None  # before; whether to overwrite
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,7 +36,7 @@ class View:
 
     entries: list[Entry]
     notes: list[str] = field(default_factory=list)
-    finish: Callable[[h5py.File], list[str]] | None = None  # names of what it made
+    finish: Callable[[h5py.File, bool], list[str]] | None = None  # returns names of what it made
 
 
 def write_view(file: h5py.File, view: View, **options: Any) -> list[h5py.Dataset]:
@@ -50,12 +51,16 @@ def write_view(file: h5py.File, view: View, **options: Any) -> list[h5py.Dataset
     **options
         Arguments of `h5calib.create_calibrated_dataset` for all of them.
     """
-    made: list[h5py.Dataset] = []
+    overwrite, made = bool(options.get("overwrite")), []
+    refuse_raw_file(file.filename, view)
+    for entry in view.entries:
+        if entry.prepare is None:  # nothing is replaced before all is checked
+            _check(file, entry, options)
     with ExitStack() as undo:
         for entry in view.entries:
             undo.callback(_remove, file, entry.name, file.get(entry.name))
             if entry.prepare:
-                entry.prepare(file)
+                entry.prepare(file, overwrite)
             made.append(
                 create_calibrated_dataset(
                     *(file, entry.name, entry.raw, entry.calibration),
@@ -65,10 +70,28 @@ def write_view(file: h5py.File, view: View, **options: Any) -> list[h5py.Dataset
                 )
             )
             _link_beside(file, entry, undo)
-        for name in view.finish(file) if view.finish else []:
+        for name in view.finish(file, overwrite) if view.finish else []:
             made.append(file[name])
         undo.pop_all()
     return made
+
+
+def refuse_raw_file(path: str, view: View) -> None:
+    """Raw files are never opened for writing, so the view's file cannot be one of them."""
+    for entry in view.entries:
+        for place in (entry.raw, *entry.links.values()):
+            outside = split_reference(place)
+            if outside and os.path.exists(path) and os.path.samefile(outside[0], path):
+                raise ValueError(f"{path} is a raw file, which is only read: name another view")
+
+
+def make_room(file: h5py.File, name: str, overwrite: bool) -> None:
+    """Remove what has this name, if that is allowed."""
+    if file.get(name, getlink=True) is None:
+        return
+    if not overwrite:
+        raise ValueError(f"{name!r} exists in {file.filename}: give overwrite=True")
+    del file[name]
 
 
 def link_to(file: h5py.File, target: str) -> h5py.ExternalLink | h5py.SoftLink:
@@ -87,11 +110,30 @@ def relative_name(view: str, other: str) -> str:
     return os.path.relpath(path, home).replace(os.sep, "/") if inside else path
 
 
+def _check(file: h5py.File, entry: Entry, options: dict[str, Any]) -> None:
+    """Every check that creation makes."""
+    given = {"chunks": None, "dtype": None, "overwrite": False, "comment": None, **options}
+    given.pop("digest_raw", None)
+    with ExitStack() as files:
+        make_plan(
+            *(file, entry.name, entry.raw, entry.calibration, entry.cell_ids, entry.frames),
+            **given,
+            files=files,
+        )
+
+
 def _link_beside(file: h5py.File, entry: Entry, undo: ExitStack) -> None:
     group = file[entry.name.rpartition("/")[0] or "/"]
     for name, target in entry.links.items():
-        if group.get(name, getlink=True) is not None:
+        old = group.get(name, getlink=True)
+        if isinstance(old, h5py.HardLink):
+            raise ValueError(
+                f"{group.name}/{name} in {file.filename} is data, where a link to {target} would "
+                "be: use another view"
+            )
+        if old is not None:
             del group[name]
+            undo.callback(group.__setitem__, name, old)
         group[name] = link_to(file, target)
         undo.callback(group.__delitem__, name)
 
@@ -99,5 +141,5 @@ def _link_beside(file: h5py.File, entry: Entry, undo: ExitStack) -> None:
 def _remove(file: h5py.File, name: str, before: h5py.Dataset | None) -> None:
     made = file.get(name)
     if made is not None and made != before:
-        remove_home_of(made)
         del file[name]
+        remove_home_of(made)

@@ -14,7 +14,6 @@ import time
 from pathlib import Path
 
 import numpy as np
-
 from openpmd_ccd import CCD
 
 RATIO, BYTES = 1.15, 6000
@@ -55,9 +54,7 @@ def main():
     dark, flat = rng.uniform(90, 110, shape).astype("f4"), rng.uniform(0.5, 1.5, shape).astype("f4")
     ways = {"raw": {}, "dark-flat": {"dark": dark, "flat": flat}, "factor": {"gain": 2.0}}
     with tempfile.TemporaryDirectory(dir=arguments.folder) as folder:
-        rounds = [
-            one_round(folder, ways, image, arguments.shots) for _ in range(arguments.rounds)
-        ]
+        rounds = [one_round(folder, ways, image, arguments.shots) for _ in range(arguments.rounds)]
     missed = False
     print(f"{'':10} {'ms an add':>10} {'ratio':>6} {'bytes a shot':>13}")
     for name in ways:

@@ -200,12 +200,13 @@ def _line(cells):
 
 
 _INTRODUCTION = """\
-Written by `OPENPMD_CCD_READERS=docs/readers.md pytest tests/test_scan_readers.py`; every cell is
-what a test saw. "Via plugin" is `(raw - dark) / flat`, read with `HDF5_PLUGIN_PATH` set to the folder
-that `h5calib doctor` shows; "via factor" is the plain virtual dataset with its own `unitSI`, which a scan
-has where there is no dark and the flat is a number. openPMD 1.1 has no offset: a number as dark is
-subtracted by the plugin. The last column is what the reader says to the mesh "via plugin" where HDF5
-does not find the plugin. The openPMD-api wheel hides its libhdf5: import h5py in the same process."""
+Written by `OPENPMD_CCD_READERS=docs/readers.md pytest tests/test_scan_readers.py`; every cell
+is what a test saw. "Via plugin" is `(raw - dark) / flat`, read with `HDF5_PLUGIN_PATH` set to
+the folder that `h5calib doctor` shows; "via factor" is the plain virtual dataset with its own
+`unitSI`, which a scan has where there is no dark and the flat is a number. openPMD 1.1 has no
+offset: a number as dark is subtracted by the plugin. The last column is what the reader says
+to the mesh "via plugin" where HDF5 does not find the plugin. The openPMD-api wheel hides its
+libhdf5: import h5py in the same process."""
 
 
 def needs(name):
@@ -302,7 +303,8 @@ WRITER = """
 import sys, numpy as np
 from openpmd_ccd import CCD
 n = (20, 30)
-with CCD(sys.argv[1], dark=np.full(n, 3.5), flat=np.full(n, 2.0), swmr=sys.argv[2] == "swmr") as scan:
+dark, flat = np.full(n, 3.5), np.full(n, 2.0)
+with CCD(sys.argv[1], dark=dark, flat=flat, swmr=sys.argv[2] == "swmr") as scan:
     for number in range(5):
         scan.add(number, np.full(n, 100 + number, "u2"))
         print(number, flush=True)
@@ -348,9 +350,8 @@ def test_a_live_scan_has_raw_now_and_calibrated_at_the_end(tmp_path):
 
 
 def test_h5calib_knows_the_files_of_openpmd_ccd(scan):
-    import h5py
-
     import h5calib
+    import h5py
 
     with h5py.File(scan[0]) as file:
         found = h5calib.describe(file["data/0/shots/calibrated"])
@@ -363,9 +364,8 @@ def test_h5calib_knows_the_files_of_openpmd_ccd(scan):
 
 def test_openpmd_ccd_reads_what_h5calib_adds(tmp_path):
     """The other way round: the dataset is made by h5calib, in a scan of raw shots."""
-    import h5py
-
     import h5calib
+    import h5py
 
     path = tmp_path / "cam.h5"
     with openpmd_ccd.CCD(path) as ccd:

@@ -5,11 +5,10 @@ import sys
 
 import h5py
 import numpy as np
+import openpmd_ccd
 import pytest
 from conftest import BIN, validator
 from labview_simulator import Session, array, i32, string
-
-import openpmd_ccd
 from openpmd_ccd import CCD, CalibrationError, MissingPackageError, open_scan
 from openpmd_ccd.units import unit
 
@@ -274,16 +273,19 @@ def test_commands_dark_and_calibrate(tmp_path, rng, flat):
     with h5py.File(tmp_path / "scan.h5") as file:
         assert places == [file[f"data/{n}/shots/raw"].id.get_offset() for n in range(3)]
     again = run("calibrate", tmp_path / "scan.h5", *options)
-    assert again.returncode == 1 and "say --overwrite" in again.stderr
+    assert again.returncode == 1
+    assert "say --overwrite" in again.stderr
     scan = run("calibrate", tmp_path / "scan.h5", "--dark", tmp_path / "darks.h5", "--overwrite")
-    assert scan.returncode == 1 and "is a scan: average it" in scan.stderr
+    assert scan.returncode == 1
+    assert "is a scan: average it" in scan.stderr
     scan = run("calibrate", tmp_path / "scan.h5", "--dark", tmp_path / "darks.h5",
                "--scan-average", 30, "--overwrite")  # fmt: skip
     assert scan.returncode == 0, scan.stderr
     with open_scan(tmp_path / "scan.h5") as scan:
         np.testing.assert_array_equal(scan.calibrated, rule(raw, np.where(bad, np.nan, dark), 1))
     with h5py.File(tmp_path / "scan.h5") as file:
-        assert list(file["calibration"]) == ["2"] and len(file["h5calib"]) == 3
+        assert list(file["calibration"]) == ["2"]
+        assert len(file["h5calib"]) == 3
     assert validator(tmp_path / "scan.h5") == (0, 0)
 
 
@@ -321,7 +323,8 @@ def test_labview(tmp_path, rng, dark, flat):
     for number in range(3):
         assert session.call("add", string("cam"), i32(number), array(raw[number]))[0] is False
     made = session.call("calibrate_from_shots", string("cam"), i32(0), i32(2))
-    assert made[0] is False and "dark of 3 images" in made[2]
+    assert made[0] is False
+    assert "dark of 3 images" in made[2]
     assert session.call("calibrate_from_shots", string("cam"), i32(70), i32(72))[1] == 5005
     assert session.call("calibrate_from_shots", string("other"), i32(0), i32(1))[1] == 5001
     for number in range(3, 6):
@@ -332,7 +335,8 @@ def test_labview(tmp_path, rng, dark, flat):
         "open_write", string(str(tmp_path)), string("two"), i32(1), string(), string(), string(),
         *unwired, string(str(tmp_path / "gone.npy")), string(),
     )  # fmt: skip
-    assert gone[1] == 5017 and "gone.npy" in gone[2]
+    assert gone[1] == 5017
+    assert "gone.npy" in gone[2]
     session.end()
     with open_scan(tmp_path / "cam_scan-1_ccd.h5") as scan:
         same(scan.stack([0, 1, 2], mesh="calibrated"), rule(raw[:3], dark, flat))

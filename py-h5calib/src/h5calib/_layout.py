@@ -47,7 +47,7 @@ def home_of(dataset: h5py.Dataset, descriptor: Descriptor) -> h5py.Group:
 
 
 def text_of(dataset: h5py.Dataset, name: str) -> str | None:
-    """An attribute for people; datasets that share their constants have it on the group of these."""
+    """An attribute for people; of datasets that share their constants, on the group of these."""
     value = dataset.attrs.get(PREFIX + name)
     if value is None:
         home = home_of(dataset, read_descriptor(dataset))

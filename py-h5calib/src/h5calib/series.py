@@ -151,9 +151,7 @@ class Series:
             dataset.write_direct_chunk(offset, encode_stub(key, number), 0)
         return dataset
 
-    def _mould(
-        self, group: h5py.Group, name: str, raw: h5py.Dataset | str, like: Any
-    ) -> _Mould:
+    def _mould(self, group: h5py.Group, name: str, raw: h5py.Dataset | str, like: Any) -> _Mould:
         """What is the same for all datasets like this one."""
         raw = self._constants.file[raw] if isinstance(raw, str) else raw
         form = (raw.shape, raw.dtype, raw.chunks) if like is None else like

@@ -142,7 +142,7 @@ def kill(session: nox.Session) -> None:
 def openpmd_sets(session: nox.Session) -> None:
     """The camera writer's tests on the oldest set it promises to work with, and on the newest."""
     oldest = group("py-openpmd-ccd", "oldest") if session.python == "3.10" else ["--upgrade"]
-    session.install(*oldest, *group("py-openpmd-ccd", "test"), "./py-openpmd-ccd")
+    install_packages(session, *oldest, *group("py-openpmd-ccd", "test"))
     with session.chdir("py-openpmd-ccd"):
         session.run("pytest", "-q", *session.posargs)
 

@@ -63,6 +63,10 @@ def test_compressed_raw_in_a_writable_file(tmp_path, detector):
             assert same(f["calibrated"][7:], detector.values[7:])
 
 
+# Releases before open a source with file locking: what somebody has open cannot be read.
+SHARES_SOURCES = h5py.version.hdf5_version_tuple >= (1, 14, 5)
+
+
 def test_virtual_raw_whose_source_is_being_written(tmp_path, detector):
     with h5py.File(tmp_path / "source.h5", "w") as f:
         f["frames"] = detector.raw
@@ -74,6 +78,10 @@ def test_virtual_raw_whose_source_is_being_written(tmp_path, detector):
             f, "calibrated", raw="raw", calibration=detector.calibration
         )
     with h5py.File(tmp_path / "raw.h5") as f, h5py.File(tmp_path / "source.h5", "r+") as source:
+        if not SHARES_SOURCES:
+            with pytest.raises(OSError, match="a source of virtual raw data, while it is in use"):
+                f["calibrated"][...]
+            return
         assert same(f["calibrated"][...], detector.values)
         for value in range(10):
             source["frames"][2] = value
@@ -130,7 +138,11 @@ def test_nested_virtual_raw_over_calibrated_sources(tmp_path, detector):
         )
     for _ in range(2):
         with h5py.File(tmp_path / "top.h5") as f:
-            assert same(f["top"][...], detector.values - np.float32(1))
+            if SHARES_SOURCES:
+                assert same(f["top"][...], detector.values - np.float32(1))
+            else:
+                with pytest.raises(OSError, match="raw"):
+                    f["top"][...]
 
 
 def test_reopened_for_writing_after_reading(view):

@@ -63,6 +63,34 @@ static view *open_file(binding *b, const char *path, char *message, size_t size)
     return h5calib_view_open(b, path, NULL, writing != H5CALIB_NOT_WRITTEN, message, size);
 }
 
+/* From 1.14.5 on HDF5 opens a source as its virtual dataset's file was opened, and so
+ * finds a view of ours. Older releases open it with file locking, which does not go
+ * together with a view of it: it must be closed again, and HDF5 must be able to lock. */
+static bool sources_are_shared(const binding *b)
+{
+    const unsigned *v = b->api.version;
+    return v[0] > 1 || v[1] > 14 || (v[1] == 14 && v[2] >= 5);
+}
+
+static bool can_be_locked(binding *b, const char *path, char *message, size_t size)
+{
+    const h5 *api = &b->api;
+    hid_t access = h5calib_new_access(b), file = -1;
+    if (access >= 0 && api->H5Pset_fapl_log(access, NULL, 0, 0) >= 0)
+        file = api->H5Fopen(path, H5F_ACC_RDONLY, access);
+    if (access >= 0)
+        api->H5Pclose(access);
+    if (file < 0) {
+        h5calib_say(message, size,
+                    "HDF5 %u.%u.%u cannot open '%s', a source of virtual raw data, while it is in "
+                    "use elsewhere: close it there, or use HDF5 1.14.5 or newer",
+                    api->version[0], api->version[1], api->version[2], path);
+        return false;
+    }
+    api->H5Fclose(file);
+    return true;
+}
+
 static bool look_at_source(binding *b, search *s, view *owner, const char *file, const char *name,
                            char *message, size_t size)
 {
@@ -77,7 +105,11 @@ static bool look_at_source(binding *b, search *s, view *owner, const char *file,
         return false;
     }
     hid_t dataset = b->api.H5Dopen2(v->file, name, H5P_DEFAULT);
-    ok = dataset >= 0 && (v->fd >= 0 || v == owner) && hold(s->source, v);
+    ok = dataset >= 0 && (v->fd >= 0 || v == owner);
+    if (ok && sources_are_shared(b))
+        ok = hold(s->source, v);
+    else
+        s->source->elsewhere = true;
     if (!ok)
         h5calib_say(message, size, "a source of virtual raw data, '%s', is not in '%s'", name,
                     v->path);
@@ -85,8 +117,9 @@ static bool look_at_source(binding *b, search *s, view *owner, const char *file,
         ok = ok && look_at(b, s, v, dataset, message, size);
         b->api.H5Dclose(dataset);
     }
+    const bool other = v != owner;
     h5calib_view_release(b, v);
-    return ok;
+    return ok && (!other || sources_are_shared(b) || can_be_locked(b, path, message, size));
 }
 
 static bool look_at_sources(binding *b, search *s, view *v, hid_t plist, char *message, size_t size)

@@ -71,7 +71,7 @@ static hid_t any_file(binding *b)
     return b->api.H5Iget_file_id(id);
 }
 
-static hid_t new_access(binding *b)
+hid_t h5calib_new_access(binding *b)
 {
     const h5 *api = &b->api;
     hid_t class_id = -1, result;
@@ -133,7 +133,7 @@ static void open_image(binding *b, view *v)
                                     same_udata,   keep_udata,   (void *)v};
     char name[sizeof v->path + 32];
     snprintf(name, sizeof name, "%s#h5calib-%u", v->path, counter++);
-    hid_t access = new_access(b);
+    hid_t access = h5calib_new_access(b);
     if (access < 0)
         return;
     if (api->H5Pset_fapl_core(access, 65536, false) >= 0 &&
@@ -195,7 +195,7 @@ static view *new_view(binding *b)
         return NULL;
     v->file = -1;
     v->fd = v->hdf5_fd = -1;
-    v->access = new_access(b);
+    v->access = h5calib_new_access(b);
     if (v->access < 0 || b->api.H5Pset_fapl_log(v->access, NULL, 0, 0) < 0 ||
         b->api.H5Pset_file_locking(v->access, false, true) < 0) {
         close_view(b, v);

@@ -50,6 +50,9 @@ view *h5calib_view_open(binding *b, const char *path, const h5calib_stamp *expec
 view *h5calib_view_image(binding *b, hid_t file, char *message, size_t message_size);
 void h5calib_view_release(binding *b, view *v);
 
+/* A fresh file access property list, or a negative number. */
+hid_t h5calib_new_access(binding *b);
+
 /* Is the view still what is found at its path? */
 bool h5calib_view_current(const view *v);
 /* Close every view for which `gone` says so, unless it is used or held. */

@@ -96,9 +96,30 @@ static void use(binding *b, calibrated *c, int by)
         }
 }
 
+/* Does it read files that no view of ours stands for? Then it is set up for one call:
+ * nothing would show that they changed, and HDF5 may have locked them. */
+static bool for_one_call(const calibrated *c)
+{
+    const h5calib_source *s;
+    for (int k = 0; (s = source_of(c, k)) != NULL; k++)
+        if (s->view && s->elsewhere)
+            return true;
+    return false;
+}
+
 void h5calib_calibrated_release(binding *b, calibrated *c)
 {
+    const bool over = c->uses == 1 && for_one_call(c);
+    view *home = c->home;
+    if (!over) {
+        use(b, c, -1);
+        return;
+    }
+    home->uses++;
     use(b, c, -1);
+    remove_from_home(c);
+    close_all(b, c);
+    h5calib_view_release(b, home);
 }
 
 /* ---- is what was set up still so? ------------------------------------------------------ */
@@ -119,8 +140,6 @@ static bool still_so(binding *b, const calibrated *c, bool *unknown, char *messa
     const h5calib_source *s;
     const view *v, *seen = c->home;
     for (int k = 0; (s = source_of(c, k)) != NULL; k++) {
-        if (s->view && s->elsewhere)
-            return false;
         for (size_t i = 0; (v = h5calib_source_view(s, i)) != NULL; i++) {
             if (v != seen && !view_still_so(b, v, unknown, message, size))
                 return false;

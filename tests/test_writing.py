@@ -141,7 +141,7 @@ def test_nested_virtual_raw_over_calibrated_sources(tmp_path, detector):
             if SHARES_SOURCES:
                 assert same(f["top"][...], detector.values - np.float32(1))
             else:
-                with pytest.raises(OSError, match="raw|identity"):
+                with pytest.raises(OSError, match=r"raw|identity"):
                     f["top"][...]
 
 

@@ -5,12 +5,11 @@ import subprocess
 import sys
 import time
 
+import h5calib
 import h5py
 import numpy as np
 import pytest
 from support import same
-
-import h5calib
 
 SETTLED = 0.15  # seconds; views are kept for files older than some ticks of the file clock
 SHAPE = (12, 256, 512)

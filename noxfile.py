@@ -42,6 +42,7 @@ PROJECTS = [
     name for name in ("libh5calib", "py-h5calib", "py-openpmd-ccd") if (ROOT / name).is_dir()
 ]
 TEST_TOOLS = ["pytest>=8", "pytest-timeout", "hypothesis"]
+BENCH_NEEDS = ["numba", "hdf5plugin", "matplotlib", "--only-binary=aare", "aare"]
 BUILD_TOOLS = ["cmake>=3.18", "ninja", "pkgconf"]
 LINTERS = ["ruff==0.14.5", "clang-format==19.1.7"]
 
@@ -171,10 +172,10 @@ def bench_create(session: nox.Session) -> None:
 
 
 @nox.session(default=False)
-def bench_read(session: nox.Session) -> None:
-    """Reading calibrated datasets, beside stored copies and other ways to calibrate, in one run."""
-    install_packages(session, "numba", "hdf5plugin", "matplotlib")
-    session.run("python", "benchmarks/read.py", *session.posargs)
+def bench(session: nox.Session) -> None:
+    """Reading calibrated datasets beside stored copies and other ways: `-- --quick --json FILE`."""
+    install_packages(session, *BENCH_NEEDS)
+    session.run("python", "benchmarks/bench.py", *session.posargs)
 
 
 @nox.session(default=False)

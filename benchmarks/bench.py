@@ -13,7 +13,6 @@ import argparse
 import json
 import os
 import platform
-import statistics
 import sys
 import tempfile
 import time
@@ -27,6 +26,7 @@ import read_cases
 import read_fresh as fresh
 import read_peers as peers
 import read_scaling as scaling
+from h5calib import _plugin
 from read_cases import Case
 from read_report import plot_ratios, plot_scaling, show
 from read_scaling import row
@@ -219,7 +219,7 @@ def hot(case: Case, group: Group, rounds: int, only: str) -> list[dict]:
         if metric.startswith(only) and {ours, theirs} <= set(names):
             pairs = zip(seconds[ours], seconds[theirs], strict=True)
             rows.append(row(group.case, metric, [b / a for a, b in pairs], "ratio"))
-    if not group.roi and not group.suffix:
+    if not group.roi:
         rows += [r for r in roofline(case, group, seconds) if r["metric"].startswith(only)]
     count = sum(where.stop - where.start for where in group.places)
     gigabytes = count * out[0].nbytes / 1e9
@@ -229,7 +229,7 @@ def hot(case: Case, group: Group, rounds: int, only: str) -> list[dict]:
             row(group.case, f"speed_{name}{group.suffix}", [size / s for s in values], "GB/s")
         )
     rows.append(row(group.case, f"disk_bytes_while_hot{group.suffix}", [from_disk], "bytes"))
-    if from_disk > 0.01 * gigabytes * 1e9:
+    if from_disk > max(0.01 * gigabytes * 1e9, 16e6):
         LOG.print(f"[red]{group.case}: {from_disk / 1e6:.0f} MB came from the disk: not hot")
     LOG.print(f"{group.case}{group.suffix}: {time.perf_counter() - begin:.0f} s")
     return rows
@@ -243,14 +243,18 @@ def roofline(case: Case, group: Group, seconds: dict) -> list[dict]:
         with h5py.File(case.path) as f:
             raw = f["raw"].id.get_storage_size()
     constants = constant_bytes(case, group.places)
+    moved = (raw + pixels + constants) / (2 * pixels)  # memcpy reads and writes `pixels`
     rows = []
     for n, end in ((2, ""), (1, "_1")):
         if {f"memcpy{n}", f"direct{n}"} <= set(seconds):
             pairs = zip(seconds[f"memcpy{n}"], seconds[f"direct{n}"], strict=True)
-            bound = (raw + pixels + constants) / (2 * pixels)  # memcpy reads and writes `pixels`
-            values = [bound * copy / ours for copy, ours in pairs]
-            rows.append(row(case.name, f"direct_vs_roofline{end}", values, "ratio",
+            values = [moved * copy / ours for copy, ours in pairs]
+            rows.append(row(case.name, f"direct_vs_roofline{end}{group.suffix}", values, "ratio",
                             constant_bytes=constants))  # fmt: skip
+        if {f"memcpy{n}", "stored"} <= set(seconds):
+            pairs = zip(seconds[f"memcpy{n}"], seconds["stored"], strict=True)
+            values = [theirs / (moved * copy) for copy, theirs in pairs]
+            rows.append(row(case.name, f"roofline_vs_stored{end}{group.suffix}", values, "ratio"))
     return rows
 
 
@@ -354,8 +358,6 @@ def l3_bytes() -> int:
 
 def machine(folder: Path) -> list[dict]:
     """What the figures depend on, as rows with a text."""
-    from h5calib import _library, _plugin
-
     cpuinfo, mounts = Path("/proc/cpuinfo"), Path("/proc/mounts")
     lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
     model = next((s.split(":")[1].strip() for s in lines if s.startswith("model name")), "")
@@ -382,7 +384,6 @@ def machine(folder: Path) -> list[dict]:
         "folder": (1.0, "folder", f"file system: {file_system}"),
         "library": (1.0, "version", f"h5calib {h5calib.__version__}"),
     }  # fmt: skip
-    del _library
     return [{"case": "machine", "metric": metric, "value": float(value), "unit": unit,
              "text": text} for metric, (value, unit, text) in info.items()]  # fmt: skip
 

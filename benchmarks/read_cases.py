@@ -1,8 +1,7 @@
 """The files of the reading benchmark: raw data, constants, calibrated datasets, stored copies.
 
-Nearly all pixels are in high gain, about one in a hundred is not, in bright spots that lie elsewhere
-in every frame; the noise around the pedestal is that of a detector, so that compression has
-something to do.
+Nearly all pixels are in high gain; about one in a hundred is not, in bright spots that lie
+elsewhere in each frame. The noise around the pedestal is that of a detector, so compression is worth it.
 """
 
 from __future__ import annotations
@@ -26,7 +25,7 @@ GZIP = {"compression": "gzip", "compression_opts": 1}
 
 @dataclass(frozen=True)
 class Size:
-    """How large everything is: of real runs, a part of them, or just enough to try the benchmark."""
+    """How large everything is: as real runs, a part of them, or just enough for a try."""
 
     trains: int
     cells: int
@@ -35,14 +34,14 @@ class Size:
     jungfrau: tuple[int, int]
     ccd_frames: int
     ccd: tuple[int, int]
-    part: int  # the slow ways read one frame in so many
+    part: int  # the slow ways read one frame in so many; of AGIPD at most 8 trains
     accesses: int  # random single frames
     scaling: tuple[int, ...]  # numbers of frames
 
 
-FULL = Size(64, 352, (512, 128), 1000, (512, 1024), 100, (2250, 2250), 8, 400,
+FULL = Size(64, 352, (512, 128), 1000, (512, 1024), 100, (2250, 2250), 4, 400,
             (1_000, 10_000, 100_000, 1_000_000))  # fmt: skip
-QUICK = Size(8, 352, (512, 128), 256, (512, 1024), 48, (2250, 2250), 4, 100,
+QUICK = Size(8, 352, (512, 128), 256, (512, 1024), 48, (2250, 2250), 2, 100,
              (1_000, 10_000, 100_000))  # fmt: skip
 TINY = Size(3, 8, (32, 16), 24, (16, 32), 8, (30, 24), 2, 6, (100, 1_000))
 
@@ -149,7 +148,7 @@ def agipd(folder: Path, size: Size) -> Case:
             f, "calibrated", raw="raw", calibration=h5calib.Agipd(**constants), cell_ids=cell_ids
         )
         shape, chunks = dataset.shape, dataset.chunks
-    arrays, part = {**constants, "cells": cell_ids}, cells * max(1, trains // size.part)
+    arrays, part = {**constants, "cells": cell_ids}, cells * max(1, min(8, trains // size.part))
     return Case("agipd", "agipd", path, shape, chunks, part, arrays, 4 * 2 * ny * nx)
 
 

@@ -72,20 +72,23 @@ def whole(case: Case) -> Group:
     ratios = {"filter_vs_stored": ("filter", "stored"),
               "direct_vs_stored_1": ("direct1", "stored"),
               "direct_vs_stored": ("direct2", "stored")}  # fmt: skip
-    pairs = {"memcpy": "memcpy", "numba": "numba", "numba_tuned": "numba_tuned"}
+    peer_names = ["memcpy", "numba"]
+    peer_names += ["numba_tuned"] if case.kind in peers.TUNED else []
+    peer_names += ["aare"] if case.kind == "jungfrau" else []
+    peer_names += ["decode"] if case.name == "jungfrau-bitshuffle" else []
     for n in (1, 2):
         ways[f"direct{n}"] = peers.direct(case, n)
         ways[f"numba{n}"] = peers.with_numba(case, n, constants)
-        ways[f"numba_tuned{n}"] = peers.with_numba(case, n, constants, tuned=True)
-        if case.kind == "jungfrau":
-            pairs["aare"], ways[f"aare{n}"] = "aare", peers.with_aare(case, n)
-        if case.name == "jungfrau-bitshuffle":
-            pairs["decode"] = "decode"
+        if "numba_tuned" in peer_names:
+            ways[f"numba_tuned{n}"] = peers.with_numba(case, n, constants, tuned=True)
+        if "aare" in peer_names:
+            ways[f"aare{n}"] = peers.with_aare(case, n)
+        if "decode" in peer_names:
             ways[f"decode{n}"] = peers.decode_threads(case, n)
         ways[f"memcpy{n}"] = peers.copy_bytes(case, n, source)
         ways[f"pread{n}"] = peers.pread_raw(case, n)
     for n, end in ((2, ""), (1, "_1")):
-        ratios |= {f"direct_vs_{m}{end}": (f"direct{n}", f"{w}{n}") for m, w in pairs.items()}
+        ratios |= {f"direct_vs_{peer}{end}": (f"direct{n}", f"{peer}{n}") for peer in peer_names}
     if case.name == "jungfrau-bitshuffle":
         ways["decode_h5py"] = peers.decode_h5py(case)
         ratios["direct_vs_decode_h5py_1"] = ("direct1", "decode_h5py")

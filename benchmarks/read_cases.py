@@ -1,7 +1,8 @@
 """The files of the reading benchmark: raw data, constants, calibrated datasets, stored copies.
 
 Nearly all pixels are in high gain; about one in a hundred is not, in bright spots that lie
-elsewhere in each frame. The noise around the pedestal is that of a detector, so compression is worth it.
+elsewhere in each frame. The noise around the pedestal is that of a detector, so that compression
+is worth it.
 """
 
 from __future__ import annotations

@@ -209,18 +209,8 @@ def tuned_jungfrau(raw, pedestal, gain, out):
                         o[k] = (adc - pedestal[g, start + k]) / gain[g, start + k]
 
 
-@compiled
-def tuned_ccd(raw, pedestal, out):
-    pixels, block = raw.shape[1], 16384
-    for b in numba.prange((pixels + block - 1) // block):
-        begin, end = b * block, min(pixels, (b + 1) * block)
-        for i in range(raw.shape[0]):
-            for k in range(begin, end):
-                out[i, k] = np.float32(raw[i, k]) - pedestal[k]
-
-
 PLAIN = {"agipd": numba_agipd, "jungfrau": numba_jungfrau, "ccd": numba_ccd}
-TUNED = {"agipd": tuned_agipd, "jungfrau": tuned_jungfrau, "ccd": tuned_ccd}
+TUNED = {"agipd": tuned_agipd, "jungfrau": tuned_jungfrau}  # a camera has no gain stages
 
 
 def flat(array: np.ndarray) -> np.ndarray:
@@ -251,7 +241,7 @@ def numba_constants(case: Case) -> dict[str, np.ndarray]:
 
 
 def with_aare(case: Case, threads: int) -> Way:
-    """h5py and PSI's aare in float32, which allocates its result itself: in pieces malloc reuses."""
+    """h5py and PSI's aare in float32; it allocates its results, of a size that malloc reuses."""
     import aare
 
     pedestal, gain = (case.arrays[name].astype("f4") for name in ("pedestal", "gain"))

@@ -73,10 +73,10 @@ def ctest(session: nox.Session, folder: str, *options: str) -> Path:
 def tests(session: nox.Session) -> None:
     """All tests: CTest, the Python tests of each package, integration of the installed packages."""
     groups = [need for folder in PROJECTS for need in group(folder, "test")]
-    groups += ["--only-binary=aare", *group("py-h5calib", "peers")]
+    groups += [*BENCH_NEEDS, *group("py-h5calib", "peers")]
     install_packages(session, *groups, "-r", "tests/requirements.txt")
     ctest(session, "build", "-DH5CALIB_WERROR=ON")
-    for folder in (*PROJECTS, "tests"):
+    for folder in (*PROJECTS, "tests", "benchmarks"):
         pytest = ["pytest", "-q", *(["--ignore=packaging"] if folder == "tests" else [])]
         with session.chdir(folder):
             # 5: the arguments choose no test of this folder

@@ -448,6 +448,10 @@ def main() -> None:
     with tempfile.TemporaryDirectory(dir=options.folder, prefix="h5calib-bench-") as name:
         folder = Path(name)
         rows = machine(folder)
+        sizes = "tiny" if options.tiny else "--quick" if options.quick else "full"
+        rows.append(
+            row("machine", "rounds", [rounds], "count", text=f"{sizes} sizes, {rounds} rounds")
+        )
         for case in options.case:
             if case == "scaling":
                 found = scaling.measure(folder, size.scaling, size.accesses, rounds)

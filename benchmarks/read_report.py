@@ -103,7 +103,7 @@ def tables(rows: list[dict]) -> str:
     """Markdown: ratios with their bounds, then the speeds behind them."""
     lines = ["; ".join(r["text"] for r in rows if "text" in r) + ".", ""]
     lines += ["| case | metric | median | range | must hold (wanted) |", "|---|---|---|---|---|"]
-    hidden = ("speed_", "disk_", "frames", "minutes")
+    hidden = ("speed_", "disk_", "frames", "minutes", "rounds")
     for r in rows:
         if "least" not in r or r["metric"].startswith(hidden):
             continue

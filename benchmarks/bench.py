@@ -194,17 +194,20 @@ def verify(case: Case, group: Group, names: set[str], out: np.ndarray) -> None:
                 sys.exit(f"{group.case}: {name} gives wrong values of frames {where}")
 
 
-def take_turns(group: Group, names: list[str], out: np.ndarray, rounds: int) -> dict:
-    """Seconds of every way in every round."""
-    seconds = {name: [] for name in names}
+def take_turns(
+    group: Group, names: list[str], out: np.ndarray, rounds: int
+) -> tuple[dict[str, list[float]], int]:
+    """Seconds of every way in every round, and the bytes that came from the disk."""
+    seconds, before = {name: [] for name in names}, 0
     for i in range(rounds + 1):
+        before = disk_bytes() if i == 1 else before
         order = names[i % len(names) :] + names[: i % len(names)]
         for name in order if i % 2 else reversed(order):
             start = time.perf_counter()
             group.ways[name](out, group.places, group.roi)
             if i:  # the first round fills caches
                 seconds[name].append(time.perf_counter() - start)
-    return seconds
+    return seconds, disk_bytes() - before
 
 
 def hot(case: Case, group: Group, rounds: int, only: str) -> list[dict]:
@@ -214,9 +217,7 @@ def hot(case: Case, group: Group, rounds: int, only: str) -> list[dict]:
         return []
     begin, out = time.perf_counter(), output_of(group, case.shape)
     verify(case, group, set(names), out)
-    from_disk = disk_bytes()
-    seconds = take_turns(group, names, out, rounds)
-    from_disk = disk_bytes() - from_disk
+    seconds, from_disk = take_turns(group, names, out, rounds)
     rows = []
     for metric, (ours, theirs) in group.ratios.items():
         if metric.startswith(only) and {ours, theirs} <= set(names):

@@ -1,12 +1,14 @@
 """Figures of bench.py as a table, as pictures, and as the tables of docs/speed.md.
 
-    python benchmarks/read_report.py FIGURES.json [docs/speed.md]
+    python benchmarks/read_report.py FIGURES.json ... [--document docs/speed.md]
 
-writes the tables between the marks `<!-- figures -->` of the document, and the pictures beside it.
+writes the tables between the marks of the document, and the pictures beside it. With several files,
+of a case each for example, a later one replaces figures of those before it.
 """
 
 from __future__ import annotations
 
+import argparse
 import json
 import sys
 from pathlib import Path
@@ -100,25 +102,39 @@ def show(rows: list[dict]) -> None:
 
 
 def tables(rows: list[dict]) -> str:
-    """Markdown: ratios with their bounds, then the speeds behind them."""
+    """Markdown: figures with a bound and their range, all other medians, speeds."""
+    measured = [r for r in rows if "least" in r and r["case"] != "machine"]
     lines = ["; ".join(r["text"] for r in rows if "text" in r) + ".", ""]
     lines += ["| case | metric | median | range | must hold (wanted) |", "|---|---|---|---|---|"]
-    hidden = ("speed_", "disk_", "frames", "minutes", "rounds")
-    for r in rows:
-        if "least" not in r or r["metric"].startswith(hidden):
-            continue
-        unit = "" if r["unit"].endswith("ratio") or r["unit"] == "bytes" else f" {r['unit']}"
-        spread = f"{number(r['least'], r['unit'])} - {number(r['most'], r['unit'])}"
-        bound = bound_text(r) + ("" if kept(r) is not False else " **missed**")
-        value = number(r["value"], r["unit"])
-        lines.append(f"| {r['case']} | `{r['metric']}` | {value}{unit} | {spread} | {bound} |")
+    for r in measured:
+        if kept(r) is not None:
+            spread = f"{number(r['least'], r['unit'])} - {number(r['most'], r['unit'])}"
+            cells = (f"`{r['metric']}`", with_unit(r), spread)
+            missed = "" if kept(r) else " **missed**"
+            lines.append(f"| {r['case']} | {' | '.join(cells)} | {bound_text(r)}{missed} |")
+    hidden = ("speed_", "disk_", "frames")
+    others = [r for r in measured if kept(r) is None and not r["metric"].startswith(hidden)]
+    lines += ["", "Medians of the others:", ""]
+    lines += matrix([r for r in others if not r["case"].startswith("scaling")])
     lines += ["", "Speeds in GB/s of float32 (`pread`: of raw bytes), medians:", ""]
-    for case in dict.fromkeys(r["case"] for r in rows):
-        speeds = [r for r in rows if r["case"] == case and r["metric"].startswith("speed_")]
-        if speeds:
-            texts = (f"{r['metric'][6:]} {number(r['value'])}" for r in speeds)
-            lines.append(f"- {case}: {', '.join(texts)}")
-    return "\n".join(lines)
+    speeds = [{**r, "metric": r["metric"][6:]} for r in rows if r["metric"].startswith("speed_")]
+    return "\n".join(lines + matrix(speeds))
+
+
+def matrix(rows: list[dict]) -> list[str]:
+    """A table of medians, metrics down and cases across."""
+    cases = list(dict.fromkeys(r["case"] for r in rows))
+    found = {(r["metric"], r["case"]): with_unit(r) for r in rows}
+    lines = [f"| | {' | '.join(cases)} |", "|---" * (len(cases) + 1) + "|"]
+    for metric in dict.fromkeys(r["metric"] for r in rows):
+        cells = (found.get((metric, case), "") for case in cases)
+        lines.append(f"| `{metric}` | {' | '.join(cells)} |")
+    return lines
+
+
+def with_unit(row: dict) -> str:
+    unit = f" {row['unit']}" if row["unit"] in ("us", "ms") else ""
+    return number(row["value"], row["unit"]) + unit
 
 
 def write_document(rows: list[dict], path: Path) -> None:
@@ -133,15 +149,14 @@ def write_document(rows: list[dict], path: Path) -> None:
 # ---- pictures ------------------------------------------------------------------------------------
 
 
-def canvas(columns: int):
+def canvas(columns: int, **options):
     import matplotlib
 
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
 
-    return plt.subplots(
-        1, columns, figsize=(3.6 * columns, 3.6), layout="constrained", squeeze=False
-    )
+    size = (2.8 * columns, 3)
+    return plt.subplots(1, columns, figsize=size, layout="constrained", squeeze=False, **options)
 
 
 SHOWN = {
@@ -166,20 +181,22 @@ def plot_ratios(rows: list[dict], path: str | Path) -> None:
              if any(r["case"] == c for r in rows)]  # fmt: skip
     if not cases:
         return
-    figure, axes = canvas(len(cases))
+    labels = [SHOWN[m] for m in SHOWN if any(r["metric"] == m for r in rows)]
+    figure, axes = canvas(len(cases), sharey=True)
     for axis, case in zip(axes[0], cases, strict=True):
-        some = {r["metric"]: r for r in rows if r["case"] == case}
-        some = [some[metric] for metric in SHOWN if metric in some]
+        some = [r for r in rows if r["case"] == case]
+        places = [labels.index(SHOWN[r["metric"]]) for r in some]
         values = [r["value"] for r in some]
         spread = [[r["value"] - r["least"] for r in some], [r["most"] - r["value"] for r in some]]
         colours = ["tab:blue" if r["metric"][0] == "d" else "tab:orange" for r in some]
-        axis.barh([SHOWN[r["metric"]] for r in some], values, xerr=spread, color=colours)
+        axis.barh(places, values, xerr=spread, color=colours)
         axis.axvline(1, color="black", linewidth=0.8)
         axis.set(title=case, xscale="log", xlabel="ratio of throughput")
-        axis.set_xticks([0.5, 1, 2, 5, 10, 20], ["0.5", "1", "2", "5", "10", "20"])
+        axis.set_xticks([0.3, 1, 3, 10, 30], ["0.3", "1", "3", "10", "30"])
         axis.minorticks_off()
-        axis.invert_yaxis()
-    figure.savefig(path, dpi=70)
+    axes[0][0].set_yticks(range(len(labels)), labels)
+    axes[0][0].invert_yaxis()
+    figure.savefig(path, dpi=75)
 
 
 def plot_scaling(rows: list[dict], path: str | Path) -> None:
@@ -196,19 +213,36 @@ def plot_scaling(rows: list[dict], path: str | Path) -> None:
             some = [r for r in rows if r["case"] == case and r["metric"].startswith(kind)]
             axis.plot([r["frames"] for r in some], [r["value"] for r in some], "o-", label=label)
         axis.set(xscale="log", yscale="log", xlabel="frames in the dataset", title=title)
-        low, high = axis.get_ylim()
-        axis.set_ylim(low / 3, high * 3)
+        values = [r["value"] for r in rows if r["metric"].startswith(kind)]
+        axis.set_ylim(min(values) / 5, max(values) * 5)
     axes[0][0].set_ylabel("microseconds")
     axes[0][0].legend(fontsize="small")
-    figure.savefig(path, dpi=70)
+    figure.savefig(path, dpi=75)
 
 
-def main(figures: str, document: str = "docs/speed.md") -> None:
-    rows = json.loads(Path(figures).read_text())
-    write_document(rows, Path(document))
-    plot_ratios(rows, Path(document).with_name("speed.png"))
-    plot_scaling(rows, Path(document).with_name("speed-scaling.png"))
+def merged(files: list[str]) -> list[dict]:
+    """The rows of all files, in order."""
+    found = {}
+    for file in files:
+        for row in json.loads(Path(file).read_text()):
+            found[row["case"], row["metric"]] = row
+    if len(files) > 1:
+        found.pop(("machine", "minutes"), None)
+    return list(found.values())
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument("figures", nargs="+")
+    parser.add_argument("--document", type=Path, default=Path("docs/speed.md"))
+    options = parser.parse_args()
+    rows = merged(options.figures)
+    write_document(rows, options.document)
+    plot_ratios(rows, options.document.with_name("speed.png"))
+    plot_scaling(rows, options.document.with_name("speed-scaling.png"))
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    main()

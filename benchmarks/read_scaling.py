@@ -65,12 +65,15 @@ def create(path: Path, raw: Path, layout: Layout) -> tuple[float, int, int]:
     return seconds, path.stat().st_size - pedestal.nbytes, chunks
 
 
-def open_once(path: Path) -> float:
-    """Seconds to open a file and to read one frame of it."""
-    start = time.perf_counter()
-    with h5py.File(path, "r") as f:
-        f["calibrated"][0]
-    return time.perf_counter() - start
+def open_and_read(path: Path) -> float:
+    """Seconds to open a file and to read one frame of it, the median of a few times."""
+    seconds = []
+    for _ in range(7):
+        start = time.perf_counter()
+        with h5py.File(path, "r") as f:
+            f["calibrated"][0]
+        seconds.append(time.perf_counter() - start)
+    return statistics.median(seconds)
 
 
 def read_at_random(path: Path, places: np.ndarray, out: np.ndarray) -> float:
@@ -106,7 +109,7 @@ def measure_layout(folder, layout: Layout, numbers, accesses: int, rounds: int) 
         for n, (path, raw) in paths.items():
             created[n] = create(path, raw, layout)
             costs["create"][n].append(1e6 * created[n][0] / n)
-            costs["open"][n].append(1e6 * open_once(path))
+            costs["open"][n].append(1e6 * open_and_read(path))
             costs["random"][n].append(1e6 * read_at_random(path, places[n], out))
     for pair in paths.values():
         for path in pair:

@@ -1,6 +1,6 @@
 """What a frame costs in datasets of 1e3 to 1e6 frames: creating, opening, reading at random.
 
-"Flat" is said of growth: the largest ratio of the cost with more frames over that with fewer.
+"Flat" is said of growth: the cost with the most frames over that with fewer.
 """
 
 from __future__ import annotations
@@ -139,15 +139,11 @@ def check(path: Path, layout: Layout) -> None:
 
 
 def growth(case: str, what: str, costs: dict[int, list[float]]) -> dict:
-    """The largest ratio of a cost with more frames over one with fewer, round by round."""
-    by_round = zip(*costs.values(), strict=True)
-    ratios = [
-        max(later / c[i] for i in range(len(c)) for later in c[i + 1 :])
-        for c in map(list, by_round)
-    ]
-    medians = [statistics.median(values) for values in costs.values()]
-    value = max(later / medians[i] for i in range(len(medians)) for later in medians[i + 1 :])
-    return {**row(case, f"{what}_growth", ratios, "ratio"), "value": value}
+    """The cost with the most frames over that with the fewest or with the next fewer."""
+    by_number = list(costs.values())
+    fewest, fewer, most = by_number[0], by_number[-2], by_number[-1]
+    ratios = [c / min(a, b) for a, b, c in zip(fewest, fewer, most, strict=True)]
+    return row(case, f"{what}_growth", ratios, "ratio")
 
 
 def row(case: str, metric: str, values: list[float], unit: str, **more) -> dict:

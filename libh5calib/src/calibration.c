@@ -9,8 +9,7 @@
 
 /* Threads take work in pieces: some pixels of some frames of one memory cell, so
  * that the constants of those pixels stay in the cache. */
-#define PIECE_PIXELS 16384
-#define PIECE_FRAMES 16
+#define PIECE_PIXELS 131072
 #define MAX_THREADS 256
 
 struct h5calib_calibration {
@@ -213,10 +212,12 @@ static size_t group_frames(const h5calib_calibration *calibration, const int64_t
         starts[cell_of(calibration, cell_ids, f)]++;
     for (uint32_t c = 0; c <= n_cells; c++) {
         const size_t count = starts[c];
-        for (size_t i = 0; i < count; i += PIECE_FRAMES) {
+        const h5calib_cell *cell = c < n_cells ? calibration->cells[c] : NULL;
+        const size_t most = h5calib_group_frames(cell, n_cells);
+        for (size_t i = 0; i < count; i += most) {
             groups[n_groups].first = start + i;
-            groups[n_groups].count = count - i < PIECE_FRAMES ? count - i : PIECE_FRAMES;
-            groups[n_groups].cell = c < n_cells ? calibration->cells[c] : NULL;
+            groups[n_groups].count = count - i < most ? count - i : most;
+            groups[n_groups].cell = cell;
             groups[n_groups++].next = c + 1 < n_cells ? calibration->cells[c + 1] : NULL;
         }
         starts[c] = start;
@@ -283,6 +284,7 @@ h5calib_status h5calib_calibrate(const h5calib_calibration *calibration, const v
     j.run.raw_dtype = raw_dtype;
     j.run.out = out;
     j.run.out_dtype = out_dtype;
+    j.run.stream = frames * j.pixels * h5calib_dtype_size(out_dtype) >= H5CALIB_STREAM_BYTES;
     j.piece_pixels = c->whole_frame ? j.pixels : PIECE_PIXELS;
 
     size_t *order = calloc(frames, sizeof *order);

@@ -40,6 +40,17 @@ h5calib_status h5calib_cell_create(const h5calib_calibrator *calibrator,
 void h5calib_cell_free(h5calib_cell *cell);
 size_t h5calib_cell_bytes(const h5calib_cell *cell);
 
+/* Results of more bytes are not found in the caches again. */
+#define H5CALIB_STREAM_BYTES ((size_t)8 << 20)
+
+/* How many frames of one cell are best done side by side, block by block: one where the
+ * constants of all cells stay in a cache that is shared anyway, many where they would be
+ * read from memory for every frame. */
+static inline size_t h5calib_group_frames(const h5calib_cell *cell, size_t n_cells)
+{
+    return cell && h5calib_cell_bytes(cell) * n_cells > ((size_t)16 << 20) ? 16 : 1;
+}
+
 /* A run of pixels of one frame: pixels [first, first + count) in C order. */
 typedef struct h5calib_run {
     const void *raw[2]; /* first pixel of the run: signal, and gain if there are two values */
@@ -50,7 +61,10 @@ typedef struct h5calib_run {
     size_t first, count;      /* whole frames (see above): 0 and ny*nx */
     const h5calib_cell *next; /* with a weight: the next cell, interpolated with */
     double weight;            /* 0: the frame lies at its cell, there need not be a next one */
-    void *scratch;            /* whole frames: of h5calib_calibrate_run's own */
+    bool stream;              /* nobody reads `out` soon: write it past the caches */
+    /* h5calib_calibrate_run's own */
+    void *scratch; /* whole frames */
+    double masked; /* what an unusable pixel holds */
 } h5calib_run;
 
 /* Calibrate one run. Cannot fail once the dtypes were checked, except for memory (whole

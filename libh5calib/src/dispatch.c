@@ -8,6 +8,7 @@
 
 #ifdef H5CALIB_X86
 #include <cpuid.h>
+#include <immintrin.h>
 #endif
 
 static const char *const names[] = {
@@ -126,6 +127,8 @@ h5calib_status h5calib_calibrate_run(const h5calib_calibrator *calibrator, const
     const bool real = h5calib_computed_in_double(run->out_dtype);
     h5calib_run with = *run;
     with.scratch = NULL;
+    with.masked = h5calib_masked_value(calibrator, run->out_dtype);
+    with.stream = run->stream && run->out_dtype == H5CALIB_F32 && (uintptr_t)run->out % 4 == 0;
     if (calibrator->whole_frame) {
         const size_t size = real ? sizeof(double) : sizeof(float);
         with.scratch = h5calib_allocate(run->count * (2 * size + 1));
@@ -133,6 +136,10 @@ h5calib_status h5calib_calibrate_run(const h5calib_calibrator *calibrator, const
             return H5CALIB_E_MEMORY;
     }
     calibrator->algorithm->kernels[v][real](calibrator, cell, &with);
+#ifdef H5CALIB_X86
+    if (with.stream)
+        _mm_sfence(); /* other threads see the results once they are told of them */
+#endif
     h5calib_release(with.scratch);
     return H5CALIB_OK;
 }

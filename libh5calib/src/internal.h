@@ -18,7 +18,7 @@
 #define H5CALIB_MAX_PARAMETERS 24
 #define H5CALIB_MAX_PLANES 8
 /* Kernels work on tiles of this many pixels, small enough for the L1 cache. */
-#define H5CALIB_TILE 256
+#define H5CALIB_TILE 512
 /* Gain stages are looked for in blocks of this many pixels: 64 bytes of
  * float16, the least that memory hands over. */
 #define H5CALIB_BLOCK 32
@@ -134,6 +134,13 @@ extern const h5calib_algorithm_entry *const h5calib_algorithms[];
 
 /* masked_value as an element of that dtype holds it. */
 double h5calib_masked_value(const h5calib_calibrator *calibrator, h5calib_dtype dtype);
+
+/* How many pixels a run has before the first cache line of its output, if that is streamed. */
+static inline size_t h5calib_to_cache_line(const h5calib_run *run)
+{
+    const size_t pixels = run->stream ? (size_t)(-(uintptr_t)run->out % 64) / sizeof(float) : 0;
+    return pixels < run->count ? pixels : run->count;
+}
 
 /* The variant in use; H5CALIB_VARIANTS where H5CALIB_CPU names none. */
 enum h5calib_variant h5calib_variant_in_use(void);

@@ -172,13 +172,24 @@ static TARGET void FN(round)(REAL *values, size_t n)
 TARGET void FN(finish)(const h5calib_calibrator *calibrator, const h5calib_run *run, size_t i,
                        size_t n, REAL *values)
 {
-    const REAL masked = (REAL)h5calib_masked_value(calibrator, run->out_dtype);
+    const REAL masked = (REAL)run->masked;
     if (calibrator->output == H5CALIB_OUTPUT_MASK) {
         EACH(j, n)
         values[j] = values[j] == values[j] ? 0 : 1;
     } else if (calibrator->rounding) {
         FN(round)(values, n);
     }
+#ifdef FUSED
+    if (run->stream && n % H5CALIB_BLOCK == 0) {
+        const FN(target) target = FN(target_of)(run, i);
+        for (size_t b = 0; b < n; b += H5CALIB_BLOCK) {
+            VEC block[FN(vectors)];
+            FN(load_block)(values, H5CALIB_F32, b, block);
+            FN(put)(&target, b, block);
+        }
+        return;
+    }
+#endif
     REAL *to = run->out_dtype == DTYPE_OF(REAL) ? (REAL *)run->out + i : values;
     EACH(j, n)
     to[j] = values[j] == values[j] ? values[j] : masked;

@@ -11,6 +11,7 @@
  * the same IEEE operations in the same order, all give the same bits.
  */
 #include "internal.h"
+#include "simd.h"
 
 #define H5CALIB_JOIN_(name, real, variant) h5calib_##name##_##real##_##variant
 #define H5CALIB_JOIN(name, real, variant) H5CALIB_JOIN_(name, real, variant)
@@ -29,31 +30,38 @@
 /* A tile in the L1 cache. */
 #define SCRATCH(name) _Alignas(64) REAL name[H5CALIB_TILE]
 
-/* The kernel `name` of a template that has defined name_tile. Full tiles have
- * a constant length, so that their loops need no remainder. */
+/* Pixels [i, i + n) of a run, tile by tile. Full tiles have a constant length, so that their
+ * loops need no remainder; where results are streamed they begin at a cache line. */
+#define EACH_TILE(call)                                                                            \
+    {                                                                                              \
+        size_t i = 0;                                                                              \
+        if (h5calib_to_cache_line(run) > 0) {                                                      \
+            const size_t n = h5calib_to_cache_line(run);                                           \
+            call;                                                                                  \
+            i = n;                                                                                 \
+        }                                                                                          \
+        for (; i + H5CALIB_TILE <= run->count; i += H5CALIB_TILE) {                                \
+            const size_t n = H5CALIB_TILE;                                                         \
+            call;                                                                                  \
+        }                                                                                          \
+        if (i < run->count) {                                                                      \
+            const size_t n = run->count - i;                                                       \
+            call;                                                                                  \
+        }                                                                                          \
+    }
+
+/* The kernel `name` of a template that has defined name_tile. */
 #define H5CALIB_KERNEL(name)                                                                       \
     static TARGET void FN(name)(const h5calib_calibrator *c, const h5calib_cell *cell,             \
                                 const h5calib_run *run)                                            \
     {                                                                                              \
         h5calib_kernel_ran = #name "_" H5CALIB_STRING(VARIANT);                                    \
-        size_t i = 0;                                                                              \
-        for (; i + H5CALIB_TILE <= run->count; i += H5CALIB_TILE)                                  \
-            FN(name##_tile)(c, cell, run, i, H5CALIB_TILE);                                        \
-        if (i < run->count)                                                                        \
-            FN(name##_tile)(c, cell, run, i, run->count - i);                                      \
+        EACH_TILE(FN(name##_tile)(c, cell, run, i, n))                                             \
     }
 
 /* A frame at once, for the common mode: first all pixels less their pedestal into
  * `frame`, noting in `used` which take part, then the rest of the calibration. */
 enum { H5CALIB_ALL_AT_ONCE, H5CALIB_SUBTRACT, H5CALIB_SCALE };
-#define H5CALIB_TILES(name, pass)                                                                  \
-    {                                                                                              \
-        size_t i = 0;                                                                              \
-        for (; i + H5CALIB_TILE <= run->count; i += H5CALIB_TILE)                                  \
-            FN(name##_tile)(c, cell, run, i, H5CALIB_TILE, pass);                                  \
-        if (i < run->count)                                                                        \
-            FN(name##_tile)(c, cell, run, i, run->count - i, pass);                                \
-    }
 
 /* The kernel of a template whose name_tile knows these passes: its values of pixels lie at
  * FRAME_VALUES and, with H5CALIB_SUBTRACT, its answers at FRAME_USED. */
@@ -66,13 +74,13 @@ enum { H5CALIB_ALL_AT_ONCE, H5CALIB_SUBTRACT, H5CALIB_SCALE };
     {                                                                                              \
         h5calib_kernel_ran = #name "_" H5CALIB_STRING(VARIANT);                                    \
         if (!run->scratch) {                                                                       \
-            H5CALIB_TILES(name, H5CALIB_ALL_AT_ONCE)                                               \
+            EACH_TILE(FN(name##_tile)(c, cell, run, i, n, H5CALIB_ALL_AT_ONCE))                    \
             return;                                                                                \
         }                                                                                          \
-        H5CALIB_TILES(name, H5CALIB_SUBTRACT)                                                      \
+        EACH_TILE(FN(name##_tile)(c, cell, run, i, n, H5CALIB_SUBTRACT))                           \
         FN(common_mode)(c, c->parameters + (first_parameter), bank_ny, bank_nx, FRAME_VALUES(run), \
                         FRAME_USED(run), FRAME_KEYS(run));                                         \
-        H5CALIB_TILES(name, H5CALIB_SCALE)                                                         \
+        EACH_TILE(FN(name##_tile)(c, cell, run, i, n, H5CALIB_SCALE))                              \
     }
 
 /* Initialises h5calib_algorithm_entry.kernels. */
@@ -96,6 +104,7 @@ enum { H5CALIB_ALL_AT_ONCE, H5CALIB_SUBTRACT, H5CALIB_SCALE };
 #ifdef H5CALIB_X86
 #define TARGET __attribute__((target("avx2,f16c")))
 #define VARIANT avx2
+#define HAS_SIMD
 #include "both_reals.h"
 #undef VARIANT
 #undef TARGET
@@ -105,12 +114,15 @@ enum { H5CALIB_ALL_AT_ONCE, H5CALIB_SUBTRACT, H5CALIB_SCALE };
 #include "both_reals.h"
 #undef VARIANT
 #undef TARGET
+#undef HAS_SIMD
 #endif
 
 #ifdef H5CALIB_NEON
 #define TARGET
 #define VARIANT neon
+#define HAS_SIMD
 #include "both_reals.h"
 #undef VARIANT
 #undef TARGET
+#undef HAS_SIMD
 #endif

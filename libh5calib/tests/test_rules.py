@@ -60,7 +60,9 @@ class Case:
     def __init__(self, name, seed):
         self.rng = rng = np.random.default_rng(seed)
         self.name, self.algorithm = name, BY_NAME[name]
-        self.shape = [(1, 1), (3, 5), (7, 37), (16, 32), (2, 301)][rng.integers(5)]
+        self.shape = [(1, 1), (3, 5), (7, 37), (16, 32), (2, 301), (24, 90)][rng.integers(6)]
+        # as detectors have it: constants of one dtype, raw uint16, gain stages in places
+        self.usual = rng.random() < 0.4
         self.frames, self.cells = int(rng.integers(1, 7)), int(rng.integers(1, 4))
         self.parameters = self.random_parameters()
         self.raw = self.random_raw()
@@ -73,6 +75,7 @@ class Case:
         bits = self.algorithm.flags & RAW_U16
         dtype = self.rng.choice(["uint16", "int16"] if bits else ["uint16", *DTYPES])
         shape = {RAW_ONE: self.shape, RAW_FIRST: (2, *self.shape), RAW_LAST: (*self.shape, 2)}
+        dtype = "uint16" if self.usual else dtype
         raw = numbers(self.rng, dtype, (self.frames, *shape[self.algorithm.raw_layout]))
         if bits:
             codes = self.rng.choice([0, 0, 1, 2, 3], raw.shape, p=[0.3, 0.4, 0.1, 0.1, 0.1])
@@ -81,11 +84,14 @@ class Case:
             for full in (0xC000, 0x3FFF):
                 raw[self.rng.random(raw.shape) < 0.05] = full
             raw = raw.view(dtype)
+        if self.usual:
+            calm = np.repeat(self.rng.random(raw.size // 64 + 1) < 0.5, 64)[: raw.size]
+            raw.reshape(-1)[calm] &= 7
         return raw
 
     def random_parameters(self):
         rng, chosen = self.rng, {}
-        for i in range(self.algorithm.n_parameters):
+        for i in range(0 if self.usual and rng.random() < 0.5 else self.algorithm.n_parameters):
             p = self.algorithm.parameters[i]
             name = p.name.decode()
             if rng.random() < 0.5 or name == "bad_cell":
@@ -105,6 +111,7 @@ class Case:
 
     def random_constants(self):
         rng, made = self.rng, {}
+        common = rng.choice(["float32", "float16"])
         for i in range(self.algorithm.n_constants):
             spec = self.algorithm.constants[i]
             name = spec.name.decode()
@@ -129,6 +136,7 @@ class Case:
                 made[name] = (rng.choice([0, 0, 0, 0, 1, 2, 4, 7], shape)).astype(dtype)
             else:
                 dtype = rng.choice([*DTYPES, "float32", "float16", "float64"])
+                dtype = common if self.usual else dtype
                 made[name] = numbers(rng, dtype, shape, scale=50 if "gain" in name else 8192)
         return made
 

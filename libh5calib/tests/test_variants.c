@@ -9,7 +9,7 @@
 #include "check.h"
 #include "core.h"
 
-enum { NY = 5, NX = 133, PIXELS = NY * NX, MARGIN = 64 };
+enum { NY = 5, NX = 333, PIXELS = NY * NX, MARGIN = 64 };
 
 static uint64_t state = 2026;
 
@@ -44,6 +44,19 @@ static void fill(void *to, h5calib_dtype dtype, size_t n, unsigned corners)
     }
 }
 
+/* 0 to 7, which calm raw data hits exactly. */
+static void fill_small(void *to, h5calib_dtype dtype, size_t n)
+{
+    static const uint16_t halves[] = {0, 0x3c00, 0x4000, 0x4200, 0x4400, 0x4500, 0x4600, 0x4700};
+    for (size_t i = 0; i < n; i++) {
+        const unsigned v = below(8);
+        if (dtype == H5CALIB_F32)
+            ((float *)to)[i] = (float)v;
+        if (dtype == H5CALIB_F16)
+            ((uint16_t *)to)[i] = halves[v];
+    }
+}
+
 typedef struct {
     const h5calib_algorithm *algorithm;
     h5calib_array constants[H5CALIB_MAX_CONSTANTS];
@@ -71,12 +84,20 @@ static void choose_parameters(test_case *t)
     }
 }
 
+/* Half of the time all constants are of one dtype, as kernels that work in registers want it. */
 static void choose_constants(test_case *t)
 {
+    const h5calib_dtype common = below(2) ? below(2) ? H5CALIB_F32 : H5CALIB_F16 : any_dtype();
+    const bool together = below(2);
     for (unsigned k = 0; k < t->algorithm->n_constants; k++) {
         const h5calib_constant_spec *s = &t->algorithm->constants[k];
         const bool mask = (s->flags & H5CALIB_CONSTANT_MASK) != 0;
-        const h5calib_dtype dtype = mask ? H5CALIB_U8 : any_dtype();
+        const bool compared = (s->flags & H5CALIB_CONSTANT_COMPARED) != 0;
+        const h5calib_dtype dtype = mask                      ? H5CALIB_U8
+                                    : !together               ? any_dtype()
+                                    : below(8 - 6 * compared) ? common
+                                    : common == H5CALIB_F32   ? H5CALIB_F16
+                                                              : H5CALIB_F32;
         const ptrdiff_t size = (ptrdiff_t)h5calib_dtype_size(dtype);
         t->stages[k] = s->stages + below(s->max_stages - s->stages + 1);
         if ((s->flags & H5CALIB_CONSTANT_OPTIONAL) && below(3) == 0)
@@ -86,10 +107,25 @@ static void choose_constants(test_case *t)
         t->memory[k] = malloc(t->stages[k] * PIXELS * (size_t)size);
         CHECK(t->memory[k], "out of memory");
         fill(t->memory[k], dtype, t->stages[k] * PIXELS, below(10));
+        if (compared && below(2))
+            fill_small(t->memory[k], dtype, t->stages[k] * PIXELS);
         for (size_t i = 0; mask && i < t->stages[k] * PIXELS; i++)
             ((uint8_t *)t->memory[k])[i] = below(20) == 0;
         t->constants[k] = (h5calib_array){
             t->memory[k], dtype, 1, t->stages[k], {0, PIXELS * size, NX * size, size}};
+        if (below(6) == 0) /* one value for all pixels */
+            t->constants[k].strides[2] = t->constants[k].strides[3] = 0;
+    }
+}
+
+/* Stretches of a frame where all pixels are in high gain, or in one that exists. */
+static void calm(uint16_t *raw, size_t n)
+{
+    static const uint16_t masks[] = {0xffff, 0x8007, 0x4007, 0x3fff, 0x0007, 0x0007};
+    for (size_t i = 0; i < n;) {
+        const uint16_t mask = masks[below(6)];
+        for (size_t end = i + below(300); i < n && i < end; i++)
+            raw[i] &= mask;
     }
 }
 
@@ -108,11 +144,14 @@ static void compare(const h5calib_calibrator *c, const h5calib_cell *cell, h5cal
                     malloc((PIXELS + 16) * out_size + MARGIN)};
     CHECK(raw && out[0] && out[1], "out of memory");
     fill(raw, raw_dtype, 2 * PIXELS + 16, below(10));
+    if (raw_size == 2)
+        calm((uint16_t *)raw, 2 * PIXELS + 16);
 
     h5calib_run run = {.raw = {raw + shift * raw_size, NULL},
                        .raw_step = 1,
                        .raw_dtype = raw_dtype,
                        .out_dtype = out_dtype,
+                       .stream = below(2),
                        .first = first,
                        .count = count,
                        .next = cell,
@@ -175,7 +214,7 @@ static int try_algorithm(const h5calib_algorithm *a)
 
 int main(int argc, char **argv)
 {
-    const int wanted = argc > 1 ? atoi(argv[1]) : 100;
+    const int wanted = argc > 1 ? atoi(argv[1]) : 200;
     for (size_t i = 0; h5calib_algorithm_at(i); i++) {
         int worked = 0;
         for (int tries = 0; worked < wanted; tries++) {

@@ -15,8 +15,7 @@
 
 #include "constants.h"
 
-#define BLOCK_PIXELS 16384
-#define GROUP_FRAMES 16
+#define BLOCK_PIXELS 131072
 /* Fewer pixels than this are not worth waking another thread. */
 #define PARALLEL_PIXELS 32768
 
@@ -39,7 +38,7 @@ static void measure(const calibrated *c, h5calib_box *at)
 
 bool h5calib_box_of_chunk(const calibrated *c, uint64_t number, h5calib_box *at)
 {
-    at->clipped = false;
+    at->clipped = at->stream = false;
     at->frame_step = 0;
     for (int i = c->rank - 1; i >= 0; i--) {
         hsize_t grid = (c->dims[i] + c->chunk[i] - 1) / c->chunk[i];
@@ -61,7 +60,7 @@ bool h5calib_box_of_chunk(const calibrated *c, uint64_t number, h5calib_box *at)
 bool h5calib_box_of_selection(const calibrated *c, const uint64_t *start, const uint64_t *count,
                               h5calib_box *at)
 {
-    at->clipped = false;
+    at->clipped = at->stream = false;
     at->frame_step = 0;
     for (int i = 0; i < c->rank; i++) {
         if (start[i] > c->dims[i] || count[i] > c->dims[i] - start[i])
@@ -247,7 +246,8 @@ static bool same_group(const h5calib_work *w, const h5calib_job *start, const h5
     if (w->decodes)
         return h5calib_rawmap_chunk(w->c->map, start->raw_frame) ==
                h5calib_rawmap_chunk(w->c->map, j->raw_frame);
-    return start->cell == j->cell && j - start < GROUP_FRAMES;
+    return start->cell == j->cell &&
+           (size_t)(j - start) < h5calib_group_frames(j->cell, w->c->n_cells);
 }
 
 /* Groups of frames that share their constants, or a compressed raw chunk. */
@@ -279,6 +279,7 @@ static h5calib_run run_at(const h5calib_work *w, const h5calib_job *j, const spa
     h5calib_run run = {.raw_step = pairs ? 2 : 1,
                        .raw_dtype = c->raw.dtype,
                        .out_dtype = c->dtype,
+                       .stream = w->at.stream,
                        .next = j->next,
                        .weight = j->weight};
     run.raw[0] = raw;

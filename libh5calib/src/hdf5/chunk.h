@@ -16,6 +16,7 @@ typedef struct h5calib_box {
     size_t frame_step; /* bytes from one frame to the next in the output; 0: as `extent` says */
     size_t frames, rows, columns;
     bool clipped; /* the output is larger than the box: the rest is masked */
+    bool stream;  /* the output is too large to be found in the caches again */
 } h5calib_box;
 
 /* A chunk; false if the dataset has no such chunk. */

@@ -42,8 +42,8 @@ H5CALIB_INLINE TARGET void FN(force)(const h5calib_plane *pedestals, const h5cal
     FN(stages_summary)(stages, n);
 }
 
-H5CALIB_INLINE TARGET void FN(agipd_tile)(const h5calib_calibrator *c, const h5calib_cell *cell,
-                                          const h5calib_run *run, size_t i, size_t n)
+static TARGET void FN(agipd_any)(const h5calib_calibrator *c, const h5calib_cell *cell,
+                                 const h5calib_run *run, size_t i, size_t n)
 {
     FN(stages) stages;
     SCRATCH(signals);
@@ -92,6 +92,81 @@ H5CALIB_INLINE TARGET void FN(agipd_tile)(const h5calib_calibrator *c, const h5c
         value[j] *= constant[j];
     }
     FN(finish)(c, run, i, n, value);
+}
+
+#ifdef FUSED
+/* thresholds: NULL with fixed gain */
+H5CALIB_INLINE TARGET void FN(agipd_blocks)(const h5calib_run *run, size_t i, size_t n, bool chain,
+                                            const h5calib_formula *thresholds,
+                                            const h5calib_formula *f, h5calib_dtype dtype,
+                                            bool multiply)
+{
+    const uint16_t *signal = (const uint16_t *)run->raw[0] + i;
+    const uint16_t *voltage = (const uint16_t *)run->raw[1] + i;
+    const FN(target) target = FN(target_of)(run, i);
+    for (size_t b = 0; b < n; b += H5CALIB_BLOCK) {
+        FN(block) block;
+        VEC value[FN(vectors)], first[FN(vectors)], second[FN(vectors)];
+        bool any = false;
+        EACH_VECTOR(v) value[v] = SIMD(real)(SIMD(load_words)(signal + b + v * LANES));
+        if (thresholds) {
+            FN(load_block)(thresholds->from[0][0], dtype, b, first);
+            FN(load_block)(thresholds->from[0][1], dtype, b, second);
+            EACH_VECTOR(v)
+            {
+                const VEC x = SIMD(real)(SIMD(load_words)(voltage + b + v * LANES));
+                block.medium[v] = SIMD(above)(x, first[v]);
+                block.low[v] = SIMD(above)(x, second[v]);
+                if (chain)
+                    block.low[v] = SIMD(both)(block.low[v], block.medium[v]);
+                any |= SIMD(any)(SIMD(either)(block.medium[v], block.low[v]));
+            }
+        }
+        if (any)
+            FN(apply)(f, dtype, multiply, &block, b, value);
+        else
+            FN(apply)(f, dtype, multiply, NULL, b, value);
+        FN(put)(&target, b, value);
+    }
+}
+
+/* A tile of raw uint16, two planes, nothing forced; false: it is not of that kind. */
+H5CALIB_INLINE TARGET bool FN(agipd_fused)(const h5calib_calibrator *c, const h5calib_cell *cell,
+                                           const h5calib_run *run, size_t i, size_t n)
+{
+    const double *p = c->parameters;
+    const bool fixed = p[FIXED_GAIN] >= 0, chain = p[THRESHOLD_CHAIN] != 0;
+    h5calib_formula thresholds = {0}, f = {.multiply = p[CONVENTION] != 0};
+    if (n % H5CALIB_BLOCK || run->raw_dtype != H5CALIB_U16 || run->raw_step != 1 ||
+        !FN(plain_output)(c, run))
+        return false;
+    for (int k = PEDESTAL; k <= FLAT_FIELD; k++) {
+        if (cell->planes[k][0].data &&
+            !h5calib_formula_add(&f, cell->planes[k], fixed ? 1 : 3, run->first + i))
+            return false;
+        if (k == GAIN && !cell->planes[k][0].data)
+            f.multiply = true; /* what follows are factors */
+    }
+    if (!fixed && (!h5calib_formula_add(&thresholds, cell->planes[THRESHOLD], 2, run->first + i) ||
+                   thresholds.dtype != f.dtype || !isnan(p[FORCE_MEDIUM_BELOW]) ||
+                   !isnan(p[FORCE_HIGH_BELOW])))
+        return false;
+#define LOOP(dtype, multiply)                                                                      \
+    FN(agipd_blocks)(run, i, n, chain, fixed ? NULL : &thresholds, &f, dtype, multiply)
+    EACH_FORMULA(f, LOOP)
+#undef LOOP
+    return true;
+}
+#endif
+
+H5CALIB_INLINE TARGET void FN(agipd_tile)(const h5calib_calibrator *c, const h5calib_cell *cell,
+                                          const h5calib_run *run, size_t i, size_t n)
+{
+#ifdef FUSED
+    if (FN(agipd_fused)(c, cell, run, i, n))
+        return;
+#endif
+    FN(agipd_any)(c, cell, run, i, n);
 }
 H5CALIB_KERNEL(agipd)
 

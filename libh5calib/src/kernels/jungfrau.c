@@ -7,8 +7,8 @@
  */
 #ifdef REAL
 
-H5CALIB_INLINE TARGET void FN(jungfrau_tile)(const h5calib_calibrator *c, const h5calib_cell *cell,
-                                             const h5calib_run *run, size_t i, size_t n, int pass)
+static TARGET void FN(jungfrau_any)(const h5calib_calibrator *c, const h5calib_cell *cell,
+                                    const h5calib_run *run, size_t i, size_t n, int pass)
 {
     const uint16_t *raw = (const uint16_t *)run->raw[0] + i;
     const REAL energy = (REAL)c->parameters[PHOTON_ENERGY];
@@ -71,6 +71,67 @@ H5CALIB_INLINE TARGET void FN(jungfrau_tile)(const h5calib_calibrator *c, const 
     if (stages.in_tile & FULL)
         FN(replace)(value, &stages, FULL, (REAL)c->parameters[SATURATION_VALUE], n);
     FN(finish)(c, run, i, n, value);
+}
+
+#ifdef FUSED
+H5CALIB_INLINE TARGET void FN(jungfrau_blocks)(const h5calib_calibrator *c,
+                                               const h5calib_cell *cell, const h5calib_run *run,
+                                               size_t i, size_t n, const h5calib_formula *f,
+                                               h5calib_dtype dtype, bool multiply)
+{
+    const uint16_t *raw = (const uint16_t *)run->raw[0] + i;
+    const FN(target) target = FN(target_of)(run, i);
+    const float photon = (float)c->parameters[PHOTON_ENERGY];
+    const VEC energy = SIMD(set)(photon);
+    for (size_t b = 0; b < n; b += H5CALIB_BLOCK) {
+        FN(block) block;
+        VEC value[FN(vectors)];
+        bool coded = false, invalid = false;
+        EACH_VECTOR(v)
+        {
+            const WORDS x = SIMD(load_words)(raw + b + v * LANES);
+            coded |= SIMD(any)(SIMD(test)(x, 0xc000));
+            value[v] = SIMD(real)(SIMD(bits)(x, 0x3fff));
+        }
+        if (coded) {
+            EACH_VECTOR(v)
+            {
+                const WORDS code = SIMD(bits)(SIMD(load_words)(raw + b + v * LANES), 0xc000);
+                block.medium[v] = SIMD(equal)(code, 0x4000);
+                block.low[v] = SIMD(equal)(code, 0xc000);
+                invalid |= SIMD(any)(SIMD(equal)(code, 0x8000));
+            }
+            if (invalid) {
+                FN(jungfrau_any)(c, cell, run, i + b, H5CALIB_BLOCK, H5CALIB_ALL_AT_ONCE);
+                continue;
+            }
+            FN(apply)(f, dtype, multiply, &block, b, value);
+        } else {
+            FN(apply)(f, dtype, multiply, NULL, b, value);
+        }
+        if (photon == photon)
+            EACH_VECTOR(v) value[v] = SIMD(divide)(value[v], energy);
+        FN(put)(&target, b, value);
+    }
+}
+#endif
+
+H5CALIB_INLINE TARGET void FN(jungfrau_tile)(const h5calib_calibrator *c, const h5calib_cell *cell,
+                                             const h5calib_run *run, size_t i, size_t n, int pass)
+{
+#ifdef FUSED
+    h5calib_formula f = {.multiply = c->parameters[MULTIPLY] != 0};
+    if (n % H5CALIB_BLOCK == 0 && pass == H5CALIB_ALL_AT_ONCE && !c->parameters[SATURATED] &&
+        FN(plain_output)(c, run) &&
+        h5calib_formula_add(&f, cell->planes[PEDESTAL], 3, run->first + i) &&
+        h5calib_formula_add(&f, cell->planes[GAIN], 3, run->first + i)) {
+#define LOOP(dtype, multiply) FN(jungfrau_blocks)(c, cell, run, i, n, &f, dtype, multiply)
+        EACH_FORMULA(f, LOOP)
+#undef LOOP
+        return;
+    }
+#endif
+    FN(jungfrau_any)(c, cell, run, i, n, pass);
 }
 H5CALIB_COMMON_MODE_KERNEL(jungfrau, COMMON_MODE, 256, 64)
 

@@ -102,6 +102,7 @@ static bool compute(binding *b, calibrated *c, const selection *s, char *message
             return false;
         }
         at.frame_step = c->rank == 3 ? s->frame_step : 0;
+        at.stream = s->count[0] * bytes >= H5CALIB_STREAM_BYTES;
         if (!h5calib_box_compute(b, c, &at, NULL, s->out + (size_t)i * step, s->threads, message,
                                  size))
             return false;

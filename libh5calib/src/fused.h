@@ -1,0 +1,133 @@
+/*
+ * fused.h - detectors with gain stages, a block of pixels at a time in registers.
+ *
+ * A block goes from raw data to the output in one pass, (x - a) / b * c ..., each
+ * constant taken from the plane of the pixel's gain stage. What is not usual (other
+ * dtypes, rounding, ...) is left to the kernels' tile functions; both do the same
+ * operations in the same order, so they give the same bits.
+ */
+#ifndef H5CALIB_FUSED_H
+#define H5CALIB_FUSED_H
+enum { H5CALIB_MAX_FACTORS = 4 };
+
+/* The constants of a tile: what is subtracted, what then divides (or multiplies), and
+ * further factors; each where the tile's pixels begin, for high, medium and low gain. */
+typedef struct h5calib_formula {
+    h5calib_dtype dtype; /* of all: F32 or F16 */
+    bool multiply;       /* the second constant is a factor too */
+    unsigned n;
+    const void *from[H5CALIB_MAX_FACTORS][3];
+} h5calib_formula;
+
+/* Add a constant; false if it is in another dtype than those before, or in none of the two. */
+static inline bool h5calib_formula_add(h5calib_formula *f, const h5calib_plane *planes,
+                                       unsigned n_planes, size_t first)
+{
+    const h5calib_dtype dtype = planes[0].dtype;
+    if (f->n == 0)
+        f->dtype = dtype;
+    if (dtype != f->dtype || (dtype != H5CALIB_F32 && dtype != H5CALIB_F16))
+        return false;
+    for (unsigned s = 0; s < n_planes; s++) {
+        if (planes[s].dtype != dtype)
+            return false;
+        f->from[f->n][s] =
+            (const char *)planes[s].data + (planes[s].uniform ? 0 : first * planes[s].size);
+    }
+    f->n++;
+    return true;
+}
+#endif
+
+#ifdef FUSED
+enum { FN(vectors) = H5CALIB_BLOCK / LANES };
+#define EACH_VECTOR(v) for (int v = 0; v < FN(vectors); v++)
+
+/* Which pixels of a block are in medium or low gain; low wins. */
+typedef struct FN(block) {
+    MASK medium[FN(vectors)], low[FN(vectors)];
+} FN(block);
+
+/* Where results go. */
+typedef struct FN(target) {
+    float *to;
+    VEC masked;
+    bool stream;
+} FN(target);
+
+/* Can results go out as they are: float32, not rounded? */
+H5CALIB_INLINE TARGET bool FN(plain_output)(const h5calib_calibrator *c, const h5calib_run *run)
+{
+    return run->out_dtype == H5CALIB_F32 && c->output == H5CALIB_OUTPUT_VALUE && !c->rounding;
+}
+
+H5CALIB_INLINE TARGET FN(target) FN(target_of)(const h5calib_run *run, size_t i)
+{
+    return (FN(target)){(float *)run->out + i, SIMD(set)((float)run->masked), run->stream};
+}
+
+H5CALIB_INLINE TARGET void FN(load_block)(const void *from, h5calib_dtype dtype, size_t b, VEC *to)
+{
+    EACH_VECTOR(v)
+    to[v] = dtype == H5CALIB_F16 ? SIMD(load_half)((const uint16_t *)from + b + v * LANES)
+                                 : SIMD(load)((const float *)from + b + v * LANES);
+}
+
+/* A constant for a block; NULL: all of it is in high gain. */
+H5CALIB_INLINE TARGET void FN(staged)(const void *const *from, h5calib_dtype dtype,
+                                      const FN(block) * block, size_t b, VEC *to)
+{
+    VEC other[FN(vectors)];
+    FN(load_block)(from[0], dtype, b, to);
+    if (!block)
+        return;
+    FN(load_block)(from[1], dtype, b, other);
+    EACH_VECTOR(v) to[v] = SIMD(select)(block->medium[v], other[v], to[v]);
+    FN(load_block)(from[2], dtype, b, other);
+    EACH_VECTOR(v) to[v] = SIMD(select)(block->low[v], other[v], to[v]);
+}
+
+/* dtype and multiply are those of the formula, given as constants. */
+H5CALIB_INLINE TARGET void FN(apply)(const h5calib_formula *f, h5calib_dtype dtype, bool multiply,
+                                     const FN(block) * block, size_t b, VEC *value)
+{
+    VEC constant[FN(vectors)];
+    FN(staged)(f->from[0], dtype, block, b, constant);
+    EACH_VECTOR(v) value[v] = SIMD(subtract)(value[v], constant[v]);
+    if (f->n < 2)
+        return;
+    FN(staged)(f->from[1], dtype, block, b, constant);
+    EACH_VECTOR(v)
+    value[v] =
+        multiply ? SIMD(multiply)(value[v], constant[v]) : SIMD(divide)(value[v], constant[v]);
+    for (unsigned k = 2; k < f->n; k++) {
+        FN(staged)(f->from[k], dtype, block, b, constant);
+        EACH_VECTOR(v) value[v] = SIMD(multiply)(value[v], constant[v]);
+    }
+}
+
+/* A block of results, masked_value for NaN. */
+H5CALIB_INLINE TARGET void FN(put)(const FN(target) * target, size_t b, VEC *value)
+{
+    EACH_VECTOR(v) value[v] = SIMD(if_nan)(value[v], target->masked);
+    if (target->stream) {
+        EACH_VECTOR(v) SIMD(stream)(target->to + b + v * LANES, value[v]);
+    } else {
+        EACH_VECTOR(v) SIMD(store)(target->to + b + v * LANES, value[v]);
+    }
+}
+
+/* Call loop(dtype, multiply) with constants. */
+#define EACH_FORMULA(f, loop)                                                                      \
+    if ((f).dtype == H5CALIB_F16) {                                                                \
+        if ((f).multiply)                                                                          \
+            loop(H5CALIB_F16, true);                                                               \
+        else                                                                                       \
+            loop(H5CALIB_F16, false);                                                              \
+    } else {                                                                                       \
+        if ((f).multiply)                                                                          \
+            loop(H5CALIB_F32, true);                                                               \
+        else                                                                                       \
+            loop(H5CALIB_F32, false);                                                              \
+    }
+#endif

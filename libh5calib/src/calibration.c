@@ -75,7 +75,7 @@ static h5calib_status make_cells(h5calib_calibration *made, const h5calib_array 
     }
     h5calib_status status = H5CALIB_OK;
     for (uint32_t i = 0; i < made->n_cells && !status; i++)
-        status = h5calib_cell_create(made->calibrator, constants, i, &made->cells[i], message,
+        status = h5calib_cell_create(made->calibrator, constants, i, NULL, &made->cells[i], message,
                                      message_size);
     return status;
 }

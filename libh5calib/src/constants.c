@@ -53,10 +53,17 @@ static size_t plane_pixels(const h5calib_calibrator *c, const h5calib_plane *pla
     return plane->uniform ? H5CALIB_TILE : c->ny * c->nx;
 }
 
-/* Copy one stage of an array; as one tile where all its pixels have one value and
- * `may_be_uniform`. */
-static bool copy_plane(const h5calib_calibrator *c, const h5calib_array *array, uint32_t cell,
-                       unsigned stage, bool may_be_uniform, h5calib_plane *plane)
+/* Can the cell keep an array and use its planes where they lie? */
+static bool can_adopt(const h5calib_calibrator *c, const h5calib_array *array)
+{
+    const ptrdiff_t size = (ptrdiff_t)h5calib_dtype_size(array->dtype);
+    return array->strides[3] == size && array->strides[2] == size * (ptrdiff_t)c->nx;
+}
+
+/* One stage of an array: where it lies, or a copy; one tile where all its pixels have one
+ * value and `may_be_uniform`. */
+static bool take_plane(const h5calib_calibrator *c, const h5calib_array *array, uint32_t cell,
+                       unsigned stage, bool adopted, bool may_be_uniform, h5calib_plane *plane)
 {
     const char *from = (const char *)array->data + (ptrdiff_t)stage * array->strides[1];
     const size_t size = h5calib_dtype_size(array->dtype);
@@ -65,9 +72,13 @@ static bool copy_plane(const h5calib_calibrator *c, const h5calib_array *array, 
     plane->dtype = array->dtype;
     plane->size = (unsigned)size;
     plane->uniform = may_be_uniform && array->strides[2] == 0 && array->strides[3] == 0;
-    plane->data = h5calib_allocate(plane_pixels(c, plane) * size);
+    plane->in_array = adopted;
+    plane->data =
+        adopted ? (void *)(uintptr_t)from : h5calib_allocate(plane_pixels(c, plane) * size);
     if (!plane->data)
         return false;
+    if (adopted)
+        return true;
     if (plane->uniform)
         copy_strided(plane->data, from, size, 1, H5CALIB_TILE, 0, 0);
     else
@@ -96,7 +107,9 @@ static bool convert_plane(const h5calib_calibrator *c, h5calib_plane *plane, h5c
                 ((double *)converted)[i + j] = v;
         }
     }
-    h5calib_release(plane->data);
+    if (!plane->in_array)
+        h5calib_release(plane->data);
+    plane->in_array = false;
     plane->data = converted;
     plane->dtype = dtype;
     plane->size = (unsigned)h5calib_dtype_size(dtype);
@@ -119,22 +132,38 @@ static bool set_nan(const h5calib_calibrator *c, h5calib_plane *plane, size_t i)
     return true;
 }
 
+/* Is any of n values infinite or NaN or, in a divisor, zero? */
+#define LOOK(bits, exponent, sign)                                                                 \
+    {                                                                                              \
+        const bits *x = from;                                                                      \
+        bits found = 0;                                                                            \
+        for (size_t j = 0; j < n; j++)                                                             \
+            found |= (bits)((x[j] & (exponent)) == (exponent)) |                                   \
+                     (bits)(divisor & ((x[j] & (bits) ~(sign)) == 0));                             \
+        return found != 0;                                                                         \
+    }
+static bool any_unusable(const void *from, h5calib_dtype dtype, size_t n, bool divisor)
+{
+    switch (dtype) {
+    case H5CALIB_F16: LOOK(uint16_t, 0x7c00, 0x8000)
+    case H5CALIB_F32: LOOK(uint32_t, UINT32_C(0x7f800000), UINT32_C(0x80000000))
+    case H5CALIB_F64: LOOK(uint64_t, UINT64_C(0x7ff0000000000000), UINT64_C(0x8000000000000000))
+    default: return divisor; /* integers: only a zero can be unusable */
+    }
+}
+
 /* NaN where the plane's own value cannot be used. */
 static bool fold_values(const h5calib_calibrator *c, h5calib_plane *plane, bool divisor)
 {
     const size_t n = plane_pixels(c, plane);
     double values[H5CALIB_TILE];
-    if (!h5calib_is_float(plane->dtype) && !divisor)
-        return true;
     for (size_t i = 0; i < n; i += H5CALIB_TILE) {
         const size_t m = n - i < H5CALIB_TILE ? n - i : H5CALIB_TILE;
-        int unusable = 0;
-        h5calib_load_double_portable((char *)plane->data + i * plane->size, plane->dtype, 1, m,
-                                     values);
+        const void *from = (char *)plane->data + i * plane->size;
+        if (!any_unusable(from, plane->dtype, m, divisor))
+            continue;
+        h5calib_load_double_portable(from, plane->dtype, 1, m, values);
         for (size_t j = 0; j < m; j++)
-            unusable |= (fabs(values[j]) > DBL_MAX) | (values[j] != values[j]) |
-                        (divisor & (values[j] == 0));
-        for (size_t j = 0; unusable && j < m; j++)
             if ((!isfinite(values[j]) || (divisor && values[j] == 0)) && !set_nan(c, plane, i + j))
                 return false;
     }
@@ -186,11 +215,11 @@ static bool make_neutral(const h5calib_calibrator *c, h5calib_plane *plane)
 {
     const float value = (float)c->algorithm->neutral;
     const h5calib_array one = {&value, H5CALIB_F32, 1, 1, {0, 0, 0, 0}};
-    return copy_plane(c, &one, 0, 0, false, plane);
+    return take_plane(c, &one, 0, 0, false, false, plane);
 }
 
-static bool copy_constant(const h5calib_calibrator *c, const h5calib_array *array, unsigned k,
-                          uint32_t cell, bool may_be_uniform, h5calib_cell *to)
+static bool take_constant(const h5calib_calibrator *c, const h5calib_array *array, unsigned k,
+                          uint32_t cell, void **memory, bool may_be_uniform, h5calib_cell *to)
 {
     h5calib_plane *planes = to->planes[k];
     const unsigned flags = c->algorithm->public.constants[k].flags;
@@ -199,6 +228,10 @@ static bool copy_constant(const h5calib_calibrator *c, const h5calib_array *arra
     const unsigned char *stage = c->constants[k].stage;
     if (c->constants[k].absent)
         return make_neutral(c, planes);
+    if (memory && *memory && c->constants[k].planes && can_adopt(c, array)) {
+        to->arrays[k] = *memory;
+        *memory = NULL;
+    }
     may_be_uniform = may_be_uniform && !c->constants[k].mean;
     for (unsigned p = 0; p < c->constants[k].planes; p++) {
         unsigned same = 0;
@@ -207,7 +240,8 @@ static bool copy_constant(const h5calib_calibrator *c, const h5calib_array *arra
         planes[p] = planes[same];
         if (same < p)
             continue;
-        if (!copy_plane(c, array, cell, stage[p], may_be_uniform, &planes[p]))
+        if (!take_plane(c, array, cell, stage[p], to->arrays[k] != NULL, may_be_uniform,
+                        &planes[p]))
             return false;
         if (c->constants[k].mean && p == 0)
             to->mean[k] = mean_of(c, &planes[0]);
@@ -228,14 +262,14 @@ static void free_planes(h5calib_plane *planes)
         unsigned same = 0;
         while (planes[same].data != planes[p].data)
             same++;
-        if (same == p)
+        if (same == p && !planes[p].in_array)
             h5calib_release(planes[p].data);
     }
     memset(planes, 0, H5CALIB_MAX_PLANES * sizeof *planes);
 }
 
 static bool fill_cell(const h5calib_calibrator *c, const h5calib_array *arrays, uint32_t cell,
-                      h5calib_cell *to)
+                      void **memory, h5calib_cell *to)
 {
     const h5calib_algorithm *a = &c->algorithm->public;
     const unsigned target = c->algorithm->mask_into;
@@ -243,7 +277,8 @@ static bool fill_cell(const h5calib_calibrator *c, const h5calib_array *arrays, 
     for (unsigned k = 0; k < a->n_constants; k++)
         masked |= (a->constants[k].flags & H5CALIB_CONSTANT_MASK) && c->constants[k].planes;
     for (unsigned k = 0; k < a->n_constants; k++)
-        if (!copy_constant(c, &arrays[k], k, cell, !(masked && k == target), to))
+        if (!take_constant(c, &arrays[k], k, cell, memory ? &memory[k] : NULL,
+                           !(masked && k == target), to))
             return false;
     for (unsigned k = 0; k < a->n_constants; k++) {
         const unsigned planes = c->constants[k].planes;
@@ -258,7 +293,7 @@ static bool fill_cell(const h5calib_calibrator *c, const h5calib_array *arrays, 
 }
 
 h5calib_status h5calib_cell_create(const h5calib_calibrator *calibrator,
-                                   const h5calib_array *constants, uint32_t cell,
+                                   const h5calib_array *constants, uint32_t cell, void **memory,
                                    h5calib_cell **out, char *message, size_t message_size)
 {
     const h5calib_algorithm *a = &calibrator->algorithm->public;
@@ -281,18 +316,22 @@ h5calib_status h5calib_cell_create(const h5calib_calibrator *calibrator,
         }
     }
     h5calib_cell *made = calloc(1, sizeof *made);
-    if (!made || !fill_cell(calibrator, constants, cell, made)) {
+    if (!made || !fill_cell(calibrator, constants, cell, memory, made)) {
         h5calib_cell_free(made);
         h5calib_say(message, message_size, "out of memory");
         return H5CALIB_E_MEMORY;
     }
     made->bytes = sizeof *made;
-    for (unsigned k = 0; k < a->n_constants; k++)
+    for (unsigned k = 0; k < a->n_constants; k++) {
+        if (made->arrays[k])
+            made->bytes += calibrator->ny * calibrator->nx * constants[k].stages *
+                           h5calib_dtype_size(constants[k].dtype);
         for (unsigned p = 0; p < calibrator->constants[k].planes; p++)
-            if (made->planes[k][p].data &&
+            if (made->planes[k][p].data && !made->planes[k][p].in_array &&
                 (p == 0 || made->planes[k][p].data != made->planes[k][0].data))
                 made->bytes +=
                     plane_pixels(calibrator, &made->planes[k][p]) * made->planes[k][p].size;
+    }
     *out = made;
     return H5CALIB_OK;
 }
@@ -301,8 +340,10 @@ void h5calib_cell_free(h5calib_cell *cell)
 {
     if (!cell)
         return;
-    for (unsigned k = 0; k < H5CALIB_MAX_CONSTANTS; k++)
+    for (unsigned k = 0; k < H5CALIB_MAX_CONSTANTS; k++) {
         free_planes(cell->planes[k]);
+        h5calib_release(cell->arrays[k]);
+    }
     free(cell);
 }
 

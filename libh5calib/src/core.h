@@ -32,10 +32,17 @@ h5calib_status h5calib_calibrator_check_dtypes(const h5calib_calibrator *calibra
                                                h5calib_dtype raw, h5calib_dtype out, char *message,
                                                size_t message_size);
 
+/* Memory aligned to a cache line, NULL if there is none. */
+void *h5calib_allocate(size_t bytes);
+void h5calib_release(void *memory);
+
 /* Prepare cell number `cell` from the constants' arrays (strides over cells
- * included; an array with cells == 1 serves every cell). Copies. */
+ * included; an array with cells == 1 serves every cell).
+ * memory  NULL, or for each constant NULL or the array's own memory (of h5calib_allocate).
+ *         That of an array which can be used as it lies becomes the cell's, and NULL here;
+ *         everything else is copied. */
 h5calib_status h5calib_cell_create(const h5calib_calibrator *calibrator,
-                                   const h5calib_array *constants, uint32_t cell,
+                                   const h5calib_array *constants, uint32_t cell, void **memory,
                                    h5calib_cell **out, char *message, size_t message_size);
 void h5calib_cell_free(h5calib_cell *cell);
 size_t h5calib_cell_bytes(const h5calib_cell *cell);

@@ -44,6 +44,7 @@ typedef struct h5calib_plane {
     h5calib_dtype dtype;
     unsigned size; /* bytes of an element */
     bool uniform;  /* one value for all pixels, stored H5CALIB_TILE times */
+    bool in_array; /* the memory is that of an array the cell has adopted */
 } h5calib_plane;
 
 enum h5calib_variant {
@@ -93,6 +94,7 @@ struct h5calib_calibrator {
 
 struct h5calib_cell {
     size_t bytes;
+    void *arrays[H5CALIB_MAX_CONSTANTS]; /* adopted */
     double mean[H5CALIB_MAX_CONSTANTS];
     h5calib_plane planes[H5CALIB_MAX_CONSTANTS][H5CALIB_MAX_PLANES];
 };
@@ -148,10 +150,6 @@ enum h5calib_variant h5calib_variant_in_use(void);
 h5calib_status h5calib_check_variant(char *message, size_t message_size);
 /* Every kernel writes its name here. */
 extern H5CALIB_THREAD_LOCAL const char *h5calib_kernel_ran;
-
-/* Memory aligned to a cache line, NULL if there is none. */
-void *h5calib_allocate(size_t bytes);
-void h5calib_release(void *memory);
 
 static inline bool h5calib_is_float(h5calib_dtype dtype)
 {

@@ -199,7 +199,8 @@ static int try_algorithm(const h5calib_algorithm *a)
     const int works = h5calib_calibrator_create(&t.config, t.stages, a->n_constants, &c, message,
                                                 sizeof message) == H5CALIB_OK;
     if (works) {
-        CHECK(h5calib_cell_create(c, t.constants, 0, &cell, message, sizeof message) == H5CALIB_OK,
+        CHECK(h5calib_cell_create(c, t.constants, 0, NULL, &cell, message, sizeof message) ==
+                  H5CALIB_OK,
               "%s", message);
         CHECK(h5calib_cell_bytes(cell) > 0, "%s", a->name);
         for (int raw = 1; raw <= 11; raw++)

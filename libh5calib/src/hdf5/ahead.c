@@ -117,6 +117,7 @@ void *h5calib_chunk(binding *b, calibrated *c, uint64_t number, size_t *bytes, c
     if (!out)
         out = compute(b, c, &at, NULL, bytes, message, size);
     if (out) {
+        h5calib_constants_trim(b); /* now, while nobody computes with them */
         observe(b->ahead, c, number);
         begin(b, b->ahead, c, h5calib_team_threads());
     }

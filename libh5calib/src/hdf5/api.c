@@ -101,7 +101,10 @@ static binding *make(const h5calib_module *module, const void *base, bool guest,
         b->api.H5open();
         b->file_access_class = h5calib_symbol(module, "H5P_CLS_FILE_ACCESS_ID_g");
     }
-    b->api.H5get_libversion(&b->api.version[0], &b->api.version[1], &b->api.version[2]);
+    unsigned *version = b->api.version;
+    b->api.H5get_libversion(&version[0], &version[1], &version[2]);
+    if (version[0] > 1 || version[1] >= 14)
+        store(&b->api.H5Dchunk_iter, h5calib_symbol(module, "H5Dchunk_iter"));
     return b;
 }
 

@@ -122,6 +122,7 @@ typedef struct h5 {
     H5CALIB_H5_VERSIONED(X)
 #undef X
     herr_t (*H5is_library_threadsafe)(bool *); /* may be NULL: every release before 1.8.16 */
+    herr_t (*H5Dchunk_iter)(hid_t, hid_t, h5_chunk_func, void *); /* NULL before 1.14 */
     unsigned version[3];
 } h5;
 

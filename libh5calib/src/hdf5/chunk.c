@@ -144,6 +144,7 @@ static bool mapped(binding *b, const h5calib_work *w)
     const size_t row = (size_t)w->at.start[c->rank - 2];
     if (!c->map || w->at.columns != c->dims[c->rank - 1])
         return false;
+    h5calib_rawmap_expect(b, c, w->at.frames);
     for (size_t i = 0; i < w->at.frames; i++)
         if (w->jobs[i].cell && !h5calib_rawmap_resolve(b, c, w->jobs[i].raw_frame, row, w->at.rows))
             return false;

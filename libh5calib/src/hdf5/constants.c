@@ -129,14 +129,14 @@ static void *load(binding *b, const h5calib_source *s, const char *axes, uint32_
             out->stages = (uint32_t)s->dims[i];
         stride *= (ptrdiff_t)count[i];
     }
-    void *data = malloc((size_t)stride);
+    void *data = h5calib_allocate((size_t)stride);
     if (!data)
         h5calib_say(message, size, "out of memory for constants (%zu bytes)", (size_t)stride);
     else if (h5calib_source_read(b, s, start, count, data, message, size)) {
         out->data = data;
         return data;
     }
-    free(data);
+    h5calib_release(data);
     return NULL;
 }
 
@@ -153,9 +153,9 @@ static h5calib_cell *prepare(binding *b, const calibrated *c, uint32_t number, c
             ok = (data[k] = load(b, &c->constants[k], c->axes[k], number, &arrays[k], message,
                                  size)) != NULL;
     if (ok)
-        h5calib_cell_create(c->calibrator, arrays, 0, &cell, message, size);
+        h5calib_cell_create(c->calibrator, arrays, 0, data, &cell, message, size);
     for (unsigned k = 0; k < c->algorithm->n_constants; k++)
-        free(data[k]);
+        h5calib_release(data[k]);
     return cell;
 }
 

@@ -116,6 +116,10 @@ typedef struct h5_image_callbacks { /* H5FD_file_image_callbacks_t */
     void *udata;
 } h5_image_callbacks;
 
+/* H5D_chunk_iter_op_t of HDF5 1.14; 1.12 and 1.13 had other arguments */
+typedef int (*h5_chunk_func)(const hsize_t *offset, unsigned mask, haddr_t address, hsize_t size,
+                             void *data);
+
 typedef herr_t (*h5_visit_func)(hid_t object, const char *name, const void *info, void *data);
 
 #endif

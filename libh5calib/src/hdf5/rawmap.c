@@ -4,6 +4,7 @@
 #include "rawmap.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "codec.h"
 
@@ -22,7 +23,9 @@ typedef struct rawmap {
         uint64_t address; /* UNKNOWN until asked for */
         size_t bytes;
         unsigned mask;
-    } *stored; /* of each chunk */
+    } *stored;              /* of each chunk */
+    size_t n_stored, asked; /* chunks, and frames that were asked for before they were listed */
+    enum { NOT_LISTED, LISTED, CANNOT_LIST } listed;
     h5calib_codec codecs[H5CALIB_MAX_CODECS];
     int n_codecs;
     size_t ny, nx, values, element;
@@ -112,6 +115,8 @@ static bool take_layout(binding *b, rawmap *m, const calibrated *c)
     n *= m->row_chunks;
     if (!ok || !(m->stored = malloc(n * sizeof *m->stored)))
         return false;
+    m->n_stored = n;
+    m->listed = b->api.H5Dchunk_iter ? NOT_LISTED : CANNOT_LIST;
     for (size_t i = 0; i < n; i++)
         m->stored[i].address = UNKNOWN;
     return true;
@@ -162,23 +167,85 @@ static size_t chunk_of(const rawmap *m, uint64_t frame, size_t *within, hsize_t 
     return number * m->row_chunks;
 }
 
-static void ask(binding *b, const calibrated *c, hsize_t *offset, size_t row, struct stored *out)
+static void ask(binding *b, const calibrated *c, const hsize_t *offset, struct stored *out)
+{
+    hsize_t bytes = 0;
+    if (!c->map->chunked)
+        out->address = b->api.H5Dget_offset(c->raw.dataset);
+    else if (b->api.H5Dget_chunk_info_by_coord(c->raw.dataset, offset, &out->mask, &out->address,
+                                               &bytes) < 0)
+        out->address = UNKNOWN;
+    out->bytes = (size_t)bytes;
+}
+
+typedef struct listing {
+    const calibrated *c;
+    size_t n;
+    hsize_t second[H5CALIB_MAX_RANK]; /* offset of the second chunk of the list */
+    size_t second_number;
+} listing;
+
+static int list_chunk(const hsize_t *offset, unsigned mask, haddr_t address, hsize_t size,
+                      void *data)
+{
+    listing *l = data;
+    rawmap *m = l->c->map;
+    size_t number = 0;
+    for (int i = 0; i < m->lead; i++)
+        number = number * (size_t)m->grid[i] + (size_t)(offset[i] / m->chunk[i]);
+    number = number * m->row_chunks + (size_t)offset[m->lead + m->planes] / m->chunk_rows;
+    if (number < m->n_stored)
+        m->stored[number] = (struct stored){address, (size_t)size, mask};
+    if (l->n++ == 1) {
+        memcpy(l->second, offset, (size_t)l->c->raw.rank * sizeof *offset);
+        l->second_number = number;
+    }
+    return 0;
+}
+
+/* All chunks at once. Asking for one by its place takes HDF5 as long as listing all before
+ * it. One is asked for all the same, to see that offsets mean what we think. */
+static void list(binding *b, const calibrated *c)
+{
+    rawmap *m = c->map;
+    listing l = {.c = c};
+    struct stored asked = {.address = UNKNOWN};
+    bool ok = b->api.H5Dchunk_iter(c->raw.dataset, H5P_DEFAULT, list_chunk, &l) >= 0;
+    if (ok && l.n > 1 && (ok = l.second_number < m->n_stored)) {
+        ask(b, c, l.second, &asked);
+        ok = asked.address == m->stored[l.second_number].address;
+    }
+    m->listed = ok ? LISTED : CANNOT_LIST;
+    for (size_t i = 0; !ok && i < m->n_stored; i++)
+        m->stored[i].address = UNKNOWN;
+}
+
+/* With few chunks, or many questions, it pays to list them; a single frame of a large dataset
+ * is sooner read by HDF5, which does not have to search. */
+enum { FEW_CHUNKS = 4096, CHUNKS_A_QUESTION = 256 };
+
+void h5calib_rawmap_expect(binding *b, const calibrated *c, size_t frames)
+{
+    rawmap *m = c->map;
+    if (m->listed != NOT_LISTED || !m->chunked)
+        return;
+    m->asked += frames;
+    if (m->n_stored <= FEW_CHUNKS || m->asked > m->n_stored / CHUNKS_A_QUESTION)
+        list(b, c);
+}
+
+/* A chunk that is not known yet. */
+static void find(binding *b, const calibrated *c, hsize_t *offset, size_t row, struct stored *out)
 {
     const rawmap *m = c->map;
-    hsize_t bytes = 0;
-    if (!m->chunked) {
-        out->address = b->api.H5Dget_offset(c->raw.dataset);
+    if (m->chunked && m->n_stored > FEW_CHUNKS)
         return;
-    }
     if (m->planes)
         offset[m->lead] = 0;
     offset[m->lead + m->planes] = row;
     for (int i = m->lead + m->planes + 1; i < c->raw.rank; i++)
         offset[i] = 0;
-    if (b->api.H5Dget_chunk_info_by_coord(c->raw.dataset, offset, &out->mask, &out->address,
-                                          &bytes) < 0)
-        out->address = UNKNOWN;
-    out->bytes = (size_t)bytes;
+    ask(b, c, offset, out);
 }
 
 bool h5calib_rawmap_resolve(binding *b, const calibrated *c, uint64_t frame, size_t row,
@@ -190,7 +257,7 @@ bool h5calib_rawmap_resolve(binding *b, const calibrated *c, uint64_t frame, siz
     for (size_t k = row / m->chunk_rows; k <= (row + rows - 1) / m->chunk_rows; k++) {
         struct stored *stored = &m->stored[first + k];
         if (stored->address == UNKNOWN)
-            ask(b, c, offset, k * m->chunk_rows, stored);
+            find(b, c, offset, k * m->chunk_rows, stored);
         if (stored->address == UNKNOWN)
             return false;
     }
@@ -249,10 +316,12 @@ static bool read_plain(const rawmap *m, size_t first, size_t within, size_t pixe
     for (size_t part; n > 0; pixel += part, n -= part, out += part * bytes) {
         const size_t k = pixel / chunk_pixels, at = pixel % chunk_pixels;
         part = chunk_pixels - at < n ? chunk_pixels - at : n;
-        for (size_t p = 0; p < planes; p++) {
+        const size_t reads =
+            planes == 2 && part == chunk_pixels && part * bytes == plane ? 1 : planes;
+        for (size_t p = 0; p < reads; p++) {
             uint64_t offset = m->stored[first + k].address +
                               (uint64_t)((within * planes + p) * chunk_pixels + at) * bytes;
-            if (!h5calib_pread(m->fd, out + p * plane, part * bytes, offset))
+            if (!h5calib_pread(m->fd, out + p * plane, planes / reads * part * bytes, offset))
                 return false;
         }
     }

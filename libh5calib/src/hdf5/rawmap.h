@@ -16,6 +16,8 @@ void h5calib_rawmap_free(struct rawmap *map);
 
 /* Learn the addresses of rows [row, row + rows) of a raw frame. False if a part is
  * not allocated: then HDF5 has to read it (and gives the fill value). */
+/* So many frames are about to be asked for. */
+void h5calib_rawmap_expect(binding *b, const calibrated *c, size_t frames);
 bool h5calib_rawmap_resolve(binding *b, const calibrated *c, uint64_t frame, size_t row,
                             size_t rows);
 

@@ -129,7 +129,7 @@ def raw_file(tmp_path, jungfrau):
     [
         (("raw.h5",), "raw.h5"),
         (("run 7", "größe.h5"), "run 7/größe.h5"),
-        ((os.pardir, "outside", "raw.h5"), None),
+        ((os.pardir, "outside", "raw.h5"), "../outside/raw.h5"),
     ],
 )
 @pytest.mark.parametrize("as_dataset", [True, False])
@@ -141,7 +141,7 @@ def test_raw_in_another_file(view, calibration, raw_file, parts, stored, as_data
     link = home_of(dataset).get("raw", getlink=True)
     assert isinstance(link, h5py.ExternalLink)
     assert link.path == "/data/raw"
-    assert link.filename == (stored or os.path.realpath(path))
+    assert link.filename == stored
 
 
 def test_file_names_are_those_of_open(view, calibration, raw_file, monkeypatch, tmp_path):

@@ -178,7 +178,7 @@ def test_lpd(folder, rng):
             with h5py.File(folder / f"raw/RAW-R0034-LPD{m:02d}-S00000.h5") as raw:
                 cells = raw[path]["cellId"][()]
                 expected = calibration.reference(raw[path]["data"][()], cells, "f4")
-            assert same(view[path]["adc"][()], expected)
+            assert same(view[path]["data"][()], expected)
         whole = view[f"{LPD}/data"]
         assert whole.shape == (14, 16, 256, 256)
         assert same(whole[:, 9], view[f"INSTRUMENT/{LPD}/DET/9CH0:xtdf/image/data"][:, 0])
@@ -199,7 +199,7 @@ def test_dssc(folder, rng):
             with h5py.File(folder / f"raw/RAW-R0034-DSSC{m:02d}-S00000.h5") as raw:
                 cells = raw[path]["cellId"][()]
                 expected = calibration.reference(raw[path]["data"][()], cells, "f4")
-            assert same(view[path]["adc"][()], expected)
+            assert same(view[path]["data"][()], expected)
             assert same(view[f"{DSSC}/data"][:, m], expected[:, 0])
     assert digests(folder / "raw") == before
 

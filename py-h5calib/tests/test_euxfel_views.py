@@ -153,6 +153,29 @@ def test_frames_of_a_run(folder, agipd, arguments):
     assert "nothing changed" in run("verify", folder / "view.h5", "--values", "--samples", 2)
 
 
+@pytest.mark.parametrize("output", ["mask", "gain_stage"])
+def test_companions_of_a_run(folder, agipd, output):
+    """A frame that a module lacks is neither usable nor in a gain stage."""
+    more = ("--constants", folder / "constants", "--option", f"output={output}")
+    run("create", folder / "v.h5", "--raw", folder / "raw", *more, "--modules", "3,9")
+    with h5py.File(folder / "v.h5") as view:
+        whole = view[f"{AGIPD}/data"]
+        assert whole.dtype == "u1"
+        trains, pulses = (whole.parent[name][()] for name in ("trainId", "pulseId"))
+        with raw_file(folder, "AGIPD", 3) as raw:
+            image = raw_group(raw, AGIPD, 3)
+            data, cells = image["data"][()], image["cellId"][:, 0]
+        k = {name: values[cells] for name, values in agipd[3].items()}
+        above = data[:, 1, None].astype("f4") > k["ThresholdsDark"].astype("f4")
+        stage = np.where(above[:, 1], 2, above[:, 0])
+        bad = np.take_along_axis(k["BadPixelsDark"], stage[:, None], 1)[:, 0] != 0
+        own = np.array(ODD[3])
+        there = pulses < own[trains - 10000]
+        assert np.array_equal(whole[:, 0][there], bad if output == "mask" else stage)
+        assert (whole[:, 0][~there] == 255).all()
+        assert not there.all()
+
+
 def test_other_frames_later(folder, rng):
     write_xtdf(folder / "raw", rng, AGIPDModule, "AGIPD", AGIPD, [0], sequences=2)
     k = write_database(folder / "constants/all.h5", rng, 512, 128, thresholds=True)

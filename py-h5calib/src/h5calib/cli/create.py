@@ -42,8 +42,12 @@ _WITH_FILES = ("detector", "constants", *_EUXFEL)
     "--gain-from", type=click.Choice(["bits", "dataset"]), help="European XFEL's JUNGFRAU."
 )
 @click.option("--parallel-gain", is_flag=True, help="European XFEL's LPD.")
-@click.option("--per-module", is_flag=True, help="European XFEL: VIEW is a folder, one view each.")
-@click.option("--per-file", is_flag=True, help="European XFEL: VIEW is a folder, one view each.")
+@click.option(
+    "--per-module", is_flag=True, help="European XFEL: VIEW is a folder of views, one a module."
+)
+@click.option(
+    "--per-file", is_flag=True, help="European XFEL: VIEW is a folder of views, one a raw file."
+)
 @click.option("--name", default="calibrated", show_default=True, help="plain: the new dataset.")
 @click.option("--algorithm", help="plain: jungfrau, agipd, pedestal, cell_pedestal, ...")
 @click.option(

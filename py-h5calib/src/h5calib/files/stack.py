@@ -30,7 +30,7 @@ def stack_modules(
     """Create the virtual dataset (entry, ..., module, y, x) and its trainId, pulseId, module.
 
     Entries are all that any module has, in order of train and pulse. Where a module has none,
-    the dataset reads NaN.
+    the dataset reads `nothing_of` its dtype.
     """
     modules = sorted({piece.module for piece in pieces})
     with_keys = [piece.keys for piece in pieces if len(piece.keys)]
@@ -50,9 +50,8 @@ def stack_modules(
             place = (slice(first, first + count), *(slice(None) for _ in between), column)
             layout[place] = source[taken]
     group, _, last = name.rpartition("/")
-    fill = np.nan if dtype.kind == "f" else 0
     home = file.require_group(group or "/")
-    dataset = home.create_virtual_dataset(last, layout, fillvalue=fill)
+    dataset = home.create_virtual_dataset(last, layout, fillvalue=nothing_of(dtype))
     home["trainId"], home["pulseId"], home["module"] = keys[:, 0], keys[:, 1], modules
     return dataset
 
@@ -69,7 +68,17 @@ def join_files(
             source = h5py.VirtualSource(other, data.name, shape, dtype)
             layout[start : start + shape[0]] = source
         start += shape[0]
-    return file.create_virtual_dataset(name, layout, fillvalue=np.nan if dtype.kind == "f" else 0)
+    return file.create_virtual_dataset(name, layout, fillvalue=nothing_of(dtype))
+
+
+def nothing_of(dtype: np.dtype) -> float | int:
+    """What stands for no value: NaN, the least signed or the greatest unsigned integer.
+
+    So a missing frame is not all of usable pixels in a mask, nor in high gain, nor 0 photons.
+    """
+    if dtype.kind == "f":
+        return np.nan
+    return int(np.iinfo(dtype).min if dtype.kind == "i" else np.iinfo(dtype).max)
 
 
 def spans(piece: Piece, keys: np.ndarray) -> list[tuple[int, int, int]]:

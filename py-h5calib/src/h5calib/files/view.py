@@ -100,7 +100,7 @@ def make_room(file: h5py.File, name: str, overwrite: bool) -> None:
     if file.get(name, getlink=True) is None:
         return
     if not overwrite:
-        raise ValueError(f"{name!r} exists in {file.filename}: give overwrite=True")
+        raise ValueError(f"{name!r} exists in {file.filename}: give overwrite=True (--overwrite)")
     del file[name]
 
 

@@ -237,3 +237,24 @@ def test_create_takes_few_bytes(tmp_path):
         CREATE(file, "calibrated", "raw", h5calib.Pedestal(1.0), chunks=(1, 4, 4))
         file.flush()
         assert (file.id.get_filesize() - before) / 10000 <= 40
+
+
+@pytest.mark.parametrize("where", ["array", "dataset", "path", "file"])
+def test_a_mask_of_booleans(view, jungfrau, tmp_path, rng, where):
+    """h5py stores them as an enumeration."""
+    raw, constants = jungfrau
+    mask = rng.random((12, 16)) < 0.3
+    view["mask"] = mask
+    with h5py.File(tmp_path / "mask.h5", "w") as file:
+        file["mask"] = mask
+    given = {
+        "array": mask,
+        "dataset": view["mask"],
+        "path": "mask",
+        "file": f"{tmp_path}/mask.h5:/mask",
+    }[where]
+    masked = h5calib.Jungfrau(**constants, pixel_mask=given)
+    values = CREATE(view, "calibrated", "raw", masked)[()]
+    plain = h5calib.Jungfrau(**constants).reference(raw, dtype="f4")
+    assert np.array_equal(values, np.where(mask, np.nan, plain), equal_nan=True)
+    assert all(f.ok is not False for f in h5calib.verify(view["calibrated"], values=True))

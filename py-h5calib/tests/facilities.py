@@ -6,9 +6,27 @@ import hashlib
 
 import h5py
 import numpy as np
+from click.testing import CliRunner
+
+import h5calib
+from h5calib.cli import main
 
 CELLS = 5
 COUNTS = [3, 0, 5, 2]  # frames of each train
+MODULES = range(16)
+ODD = {3: [3, 0, 0, 2], 7: [0, 0, 0, 0], 9: [3, 4, 5, 2]}  # modules with others
+AGIPD, LPD, DSSC = "SPB_DET_AGIPD1M-1", "FXE_DET_LPD1M-1", "SCS_DET_DSSC1M-1"
+JF = "SPB_IRDA_JF4M"
+
+
+def run(*arguments, status=0):
+    result = CliRunner().invoke(main, [str(a) for a in arguments])
+    assert result.exit_code == status, result.output
+    return " ".join(result.output.split())
+
+
+def same(a, b):
+    return a.shape == b.shape and np.array_equal(a, b, equal_nan=True)
 
 
 def digests(folder):
@@ -93,3 +111,48 @@ def write_swissfel(folder, raw, pedestal, gain, detector="JF07T02V01", **beside)
     with h5py.File(paths[2], "w") as file:
         file["gains"] = gain
     return [str(path) for path in paths]
+
+
+def make_folder(tmp_path):
+    """A folder for raw files and one for constants."""
+    for name in ("all/raw", "all/constants"):
+        (tmp_path / name).mkdir(parents=True)
+    return tmp_path / "all"
+
+
+def write_agipd(folder, rng):
+    """All 16 modules, with differing numbers of frames, and constants: module -> csyx."""
+    from extra_data.tests.mockdata.detectors import AGIPDModule
+
+    write_xtdf(folder / "raw", rng, AGIPDModule, "AGIPD", AGIPD, MODULES, ODD)
+    return {
+        m: write_database(folder / f"constants/AGIPD{m:02d}.h5", rng, 512, 128, thresholds=True)
+        for m in MODULES
+    }
+
+
+def agipd_reference(folder, module, constants, sequence=0):
+    calibration = h5calib.Agipd(
+        constants["Offset"],
+        threshold=constants["ThresholdsDark"],
+        bad_pixels=constants["BadPixelsDark"],
+    )
+    path = folder / f"raw/RAW-R0034-AGIPD{module:02d}-S{sequence:05d}.h5"
+    with h5py.File(path) as file:
+        image = file[f"INSTRUMENT/{AGIPD}/DET/{module}CH0:xtdf/image"]
+        return calibration.reference(image["data"][()], image["cellId"][()], "f4")
+
+
+def check_all_modules(dataset, folder, constants):
+    """Every train and pulse that any module has, NaN where a module has none."""
+    counts = np.max([ODD.get(m, COUNTS) for m in MODULES], axis=0)
+    trains = np.repeat(10000 + np.arange(4), counts)
+    assert np.array_equal(dataset.parent["trainId"], trains)
+    assert dataset.shape == (len(trains), 16, 512, 128)
+    pulses = dataset.parent["pulseId"][()]
+    for m in MODULES:
+        own = np.array(ODD.get(m, COUNTS))
+        there = pulses < own[trains - 10000]
+        values = dataset[:, m]
+        assert same(values[there], agipd_reference(folder, m, constants[m]))
+        assert np.isnan(values[~there]).all()

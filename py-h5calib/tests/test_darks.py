@@ -172,6 +172,120 @@ def test_jungfrau_of_the_european_xfel(tmp_path, rng):
     assert np.allclose(offset[..., 2, 2].T, expected, equal_nan=True)
 
 
+@pytest.mark.parametrize("passes", [1, 2])
+def test_lpd(tmp_path, rng, passes):
+    """The stage is in bits 13-12; code 3 is none."""
+    pytest.importorskip("extra_data", reason="pip install EXtra-data")
+    from extra_data.tests.mockdata.detectors import LPDModule
+
+    device = "FXE_DET_LPD1M-1"
+    (tmp_path / "raw").mkdir()
+    write_xtdf(tmp_path / "raw", rng, LPDModule, "LPD", device, [0, 7], {0: [40, 0, 30]})
+    path = tmp_path / "raw/RAW-R0034-LPD00-S00000.h5"
+    with h5py.File(path, "r+") as file:
+        image = file[f"INSTRUMENT/{device}/DET/0CH0:xtdf/image"]
+        cells = image["cellId"][:, 0]
+        codes = rng.choice(np.arange(4), image["data"].shape, p=[0.5, 0.3, 0.15, 0.05])
+        values = rng.normal(500 + 300 * codes + 9 * cells.reshape(-1, 1, 1, 1), 5).round()
+        values = np.where(rng.random(values.shape) < 0.01, 4000, values).astype("u2")  # far away
+        image["data"][...] = values | codes.astype("u2") << 12
+    before = digests(tmp_path / "raw")
+    made = tmp_path / "dark.h5"
+    run("constants", made, "--dark", tmp_path / "raw", "--passes", passes, "--clip", 3)
+    with h5py.File(made) as file:
+        offset, noise, bad = (
+            file[f"module_00/{name}"][()].transpose(2, 3, 1, 0)  # to (cell, stage, y, x)
+            for name in ("Offset", "Noise", "BadPixelsDark")
+        )
+        assert sorted(file) == ["module_00", "module_07"]
+    assert offset.shape == (CELLS, 3, 256, 256)
+    for cell in np.unique(cells):
+        for stage in range(3):
+            own, here = values[cells == cell, 0].astype("f8"), codes[cells == cell, 0] == stage
+            known = np.where(here, own, np.nan)
+            with np.errstate(all="ignore"):
+                if passes == 2:
+                    mean = np.nansum(known, 0) / here.sum(0)
+                    sigma = np.sqrt(np.nansum((known - mean) ** 2, 0) / here.sum(0))
+                    known[~(np.abs(known - mean) <= 3 * sigma)] = np.nan
+                count = np.isfinite(known).sum(0)
+                mean = np.nansum(known, 0) / count
+                sigma = np.sqrt(np.nansum((known - mean) ** 2, 0) / count)
+            assert np.allclose(offset[cell, stage], mean, rtol=1e-12, equal_nan=True)
+            assert np.allclose(noise[cell, stage], sigma, rtol=1e-6, atol=1e-3, equal_nan=True)
+            assert np.array_equal(bad[cell, stage] & 8 != 0, count == 0)
+            assert np.array_equal(bad[cell, stage] & 4 != 0, count == 1)
+    assert digests(tmp_path / "raw") == before
+    run("create", tmp_path / "v.h5", "--raw", tmp_path / "raw", "--constants", made)
+    with h5py.File(tmp_path / "v.h5") as view:
+        found = view[f"INSTRUMENT/{device}/DET/0CH0:xtdf/image/data"][:, 0]
+    stage = codes[:, 0]
+    at = cells[:, None, None], np.minimum(stage, 2), *np.ogrid[:256, :256]
+    usable = (stage < 3) & (bad[at] == 0)
+    expected = np.where(usable, values[:, 0].astype("f4") - offset[at].astype("f4"), np.nan)
+    assert np.array_equal(found, expected.astype("f4"), equal_nan=True)
+
+
+def test_lpd_with_a_run_for_each_stage(tmp_path, rng):
+    """Then bits 13-12 are not asked."""
+    frames = [rng.integers(0, 1 << 14, (12, 3, 4), dtype="u2") for _ in range(3)]
+    cells = np.arange(12) % 3
+    with h5py.File(tmp_path / "d.h5", "w") as file:
+        file["cells"] = cells
+        for stage in range(3):
+            file[f"d{stage}"] = frames[stage]
+    darks = [part for s in range(3) for part in ("--dark", f"{s}={tmp_path}/d.h5:/d{s}")]
+    more = ("--kind", "lpd", "--cell-ids", f"{tmp_path}/d.h5:/cells", "--passes", 1)
+    run("constants", tmp_path / "c.h5", *darks, *more)
+    with h5py.File(tmp_path / "c.h5") as file:
+        for stage in range(3):
+            for cell in range(3):
+                own = (frames[stage][cells == cell] & 0xFFF).astype("f8")
+                assert np.allclose(file["pedestal"][cell, stage], own.mean(0), rtol=1e-12)
+                assert np.allclose(file["noise"][cell, stage], own.std(0), rtol=1e-6)
+
+
+def test_dssc(tmp_path, rng):
+    """A stored 0 stands for 256, also in the dark run."""
+    pytest.importorskip("extra_data", reason="pip install EXtra-data")
+    from extra_data.tests.mockdata.detectors import DSSCModule
+
+    device = "SCS_DET_DSSC1M-1"
+    (tmp_path / "raw").mkdir()
+    write_xtdf(tmp_path / "raw", rng, DSSCModule, "DSSC", device, [2], {2: [30, 0, 25]})
+    with h5py.File(tmp_path / "raw/RAW-R0034-DSSC02-S00000.h5", "r+") as file:
+        image = file[f"INSTRUMENT/{device}/DET/2CH0:xtdf/image"]
+        cells = image["cellId"][:, 0]
+        counts = rng.integers(250, 257, image["data"].shape)
+        image["data"][...] = counts % 256
+    before = digests(tmp_path / "raw")
+    made = tmp_path / "dark.h5"
+    run("constants", made, "--dark", tmp_path / "raw", "--passes", 1)
+    with h5py.File(made) as file:
+        offset, noise = (file[f"module_02/{name}"][()] for name in ("Offset", "Noise"))
+    assert offset.shape == (512, 128, CELLS)
+    for cell in np.unique(cells):
+        own = counts[cells == cell, 0].astype("f8")
+        assert np.allclose(offset[..., cell].T, own.mean(0), rtol=1e-12)
+        assert np.allclose(noise[..., cell].T, own.std(0), rtol=1e-6, atol=1e-5)
+    assert digests(tmp_path / "raw") == before
+    run("create", tmp_path / "v.h5", "--raw", tmp_path / "raw", "--constants", made)
+    with h5py.File(tmp_path / "v.h5") as view:
+        found = view[f"INSTRUMENT/{device}/DET/2CH0:xtdf/image/data"][:, 0]
+    expected = counts[:, 0].astype("f4") - offset[:, :, cells].transpose(2, 1, 0).astype("f4")
+    good = np.isfinite(found)
+    assert good.mean() > 0.9
+    assert np.array_equal(found[good], expected[good])
+    plain = ("--dark", f"{tmp_path}/raw/RAW-R0034-DSSC02-S00000.h5:/{image_path(device, 2)}")
+    run("constants", tmp_path / "p.h5", *plain, "--kind", "dssc", "--passes", 1)
+    with h5py.File(tmp_path / "p.h5") as file:
+        assert np.allclose(file["pedestal"][0], counts[:, 0].mean(0), rtol=1e-12)
+
+
+def image_path(device, module):
+    return f"INSTRUMENT/{device}/DET/{module}CH0:xtdf/image/data"
+
+
 def test_a_picture_without_matplotlib(dark, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
     more = ("--picture", tmp_path / "p.png")

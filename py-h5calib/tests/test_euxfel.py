@@ -8,58 +8,40 @@ import sys
 import h5py
 import numpy as np
 import pytest
-from click.testing import CliRunner
-from facilities import CELLS, COUNTS, digests, write_database, write_jungfrau, write_xtdf
+from facilities import (
+    AGIPD,
+    CELLS,
+    DSSC,
+    JF,
+    LPD,
+    MODULES,
+    ODD,
+    agipd_reference,
+    check_all_modules,
+    digests,
+    make_folder,
+    run,
+    same,
+    write_agipd,
+    write_database,
+    write_jungfrau,
+    write_xtdf,
+)
 
 import h5calib
-from h5calib.cli import main
 
 extra_data = pytest.importorskip("extra_data", reason="pip install EXtra-data")
 from extra_data.tests.mockdata.detectors import AGIPDModule, DSSCModule, LPDModule  # noqa: E402
 
-MODULES = range(16)
-ODD = {3: [3, 0, 0, 2], 7: [0, 0, 0, 0], 9: [3, 4, 5, 2]}
-AGIPD, LPD, DSSC = "SPB_DET_AGIPD1M-1", "FXE_DET_LPD1M-1", "SCS_DET_DSSC1M-1"
-JF = "SPB_IRDA_JF4M"
-
-
-def run(*arguments, status=0):
-    result = CliRunner().invoke(main, [str(a) for a in arguments])
-    assert result.exit_code == status, result.output
-    return " ".join(result.output.split())
-
-
-def same(a, b):
-    return a.shape == b.shape and np.array_equal(a, b, equal_nan=True)
-
 
 @pytest.fixture
 def folder(tmp_path):
-    for name in ("all/raw", "all/constants"):
-        (tmp_path / name).mkdir(parents=True)
-    return tmp_path / "all"
+    return make_folder(tmp_path)
 
 
 @pytest.fixture
 def agipd(folder, rng):
-    """All 16 modules, with differing numbers of frames, and constants: module -> csyx."""
-    write_xtdf(folder / "raw", rng, AGIPDModule, "AGIPD", AGIPD, MODULES, ODD)
-    return {
-        m: write_database(folder / f"constants/AGIPD{m:02d}.h5", rng, 512, 128, thresholds=True)
-        for m in MODULES
-    }
-
-
-def agipd_reference(folder, module, constants, sequence=0):
-    calibration = h5calib.Agipd(
-        constants["Offset"],
-        threshold=constants["ThresholdsDark"],
-        bad_pixels=constants["BadPixelsDark"],
-    )
-    path = folder / f"raw/RAW-R0034-AGIPD{module:02d}-S{sequence:05d}.h5"
-    with h5py.File(path) as file:
-        image = file[f"INSTRUMENT/{AGIPD}/DET/{module}CH0:xtdf/image"]
-        return calibration.reference(image["data"][()], image["cellId"][()], "f4")
+    return write_agipd(folder, rng)
 
 
 def test_agipd(folder, agipd):
@@ -87,21 +69,6 @@ def test_agipd(folder, agipd):
     for path in (folder / "raw").glob("*.json"):
         path.unlink()  # what RunDirectory keeps
     assert digests(folder / "raw") == before
-
-
-def check_all_modules(dataset, folder, constants):
-    """Every train and pulse that any module has, NaN where a module has none."""
-    counts = np.max([ODD.get(m, COUNTS) for m in MODULES], axis=0)
-    trains = np.repeat(10000 + np.arange(4), counts)
-    assert np.array_equal(dataset.parent["trainId"], trains)
-    assert dataset.shape == (len(trains), 16, 512, 128)
-    pulses = dataset.parent["pulseId"][()]
-    for m in MODULES:
-        own = np.array(ODD.get(m, COUNTS))
-        there = pulses < own[trains - 10000]
-        values = dataset[:, m]
-        assert same(values[there], agipd_reference(folder, m, constants[m]))
-        assert np.isnan(values[~there]).all()
 
 
 def test_agipd_all_modules_also_elsewhere(folder, agipd, tmp_path):
@@ -264,7 +231,7 @@ def test_jungfrau(folder, rng, codes_in_adc, tmp_path):
                 group = raw[path]
                 bits = group["adc"][()] | group["gain"][()].astype("u2") << 14
                 expected = calibration.reference(bits, group["memoryCell"][()], "f4")
-            assert same(view[path]["data"][()], expected)
+            assert same(view[path]["adc"][()], expected)
             assert same(view[f"{JF}/data"][:, :, m - 1], expected)
             assert isinstance(view[path].get("memoryCell", getlink=True), h5py.ExternalLink)
     assert "nothing changed" in run("verify", folder / "v.h5", "--values", "--samples", 2)
@@ -347,7 +314,12 @@ def test_without_extra_data(folder, rng, monkeypatch):
         ([], "no Offset among the constants (none found): give files of the calibration"),
         (["--detector", "X"], f"detectors in {{}}/raw: {AGIPD}; say which with --detector"),
         (["--modules", "0,5"], f"{AGIPD} has no modules [5] in this run, it has [0]"),
-        (["--frames", "0:3"], "frames of a run are chosen per module"),
+        (["--frames", "10"], "no frame 10, raw data has frames 0 to 9"),
+        (["--frames", "5,3"], "frames of a run stay in the order of train and pulse: give rising"),
+        (["--frames", "good"], "frames: give a one-dimensional list"),
+        (["--frames", "1", "--per-file"], "a view of a raw file has all its frames"),
+        (["--per-module", "--per-file"], "--per-file and --per-module: choose one"),
+        (["--parallel-gain"], f"{AGIPD} has no parallel gain: that is for LPD"),
         (["--layout", "swissfel"], "is a folder: layout swissfel needs the name of a file"),
         (["--algorithm", "agipd"], "Agipd needs the constant"),
         (["--constants", "{}/c.h5", "--option", "x=1"], "'x'"),

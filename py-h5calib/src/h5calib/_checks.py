@@ -31,7 +31,9 @@ def check_target(group: Any, name: Any, calibration: Any, overwrite: bool) -> No
     if link is None:
         return
     if not overwrite:
-        raise ValueError(f"{name!r} exists in {group.file.filename}: give overwrite=True")
+        raise ValueError(
+            f"{name!r} exists in {group.file.filename}: give overwrite=True (--overwrite)"
+        )
     if isinstance(link, h5py.HardLink) and not isinstance(group[name], h5py.Dataset):
         raise TypeError(f"{name!r} is not a dataset, it is not overwritten: choose another name")
 

@@ -19,6 +19,7 @@ from ._checks import (
     check_raw_dtype,
     check_target,
 )
+from ._file_names import check_links
 from .axes import length_of, resolve_axes
 from .calibration import Calibration
 from .chunks import check_chunks, default_chunks
@@ -56,18 +57,22 @@ def make_plan(
     comment: str | None,
     *,
     digest_raw: bool = False,
+    links: str = "auto",
     files: ExitStack,
 ) -> Plan:
     """Check what the caller wants; files opened for it are closed with `files`."""
     check_target(group, name, calibration, overwrite)
+    check_links(links)
     _plugin.require()
-    raw_source = open_source(group, _not_an_array(raw), "raw data", files)
+    raw_source = open_source(group, _not_an_array(raw), "raw data", files, links)
     algorithm = calibration.algorithm
     frame_axes, ny, nx = algorithm.split_raw_shape(raw_source.data.shape)
     check_raw_dtype(algorithm, raw_source.data.dtype)
-    constants = open_constants(group, calibration, ny, nx, files)
+    constants = open_constants(group, calibration, ny, nx, files, links)
     selected = None if frames is None else check_frames(frames, frame_axes)
-    cells = open_cell_ids(group, calibration, constants, cell_ids, frame_axes, selected, files)
+    cells = open_cell_ids(
+        group, calibration, constants, cell_ids, frame_axes, selected, files, links
+    )
     axes = frame_axes if selected is None else (len(selected), *frame_axes[1:])
     shape = (*axes, ny, nx)
     out = check_out_dtype(calibration, dtype)
@@ -93,12 +98,17 @@ def make_plan(
 
 
 def open_constants(
-    group: h5py.Group, calibration: Calibration, ny: int, nx: int, files: ExitStack
+    group: h5py.Group,
+    calibration: Calibration,
+    ny: int,
+    nx: int,
+    files: ExitStack,
+    links: str = "auto",
 ) -> dict[str, tuple[Source, str]]:
     """Find the constants and the order of their axes."""
     found = {}
     for name, constant in calibration.constants.items():
-        source = open_source(group, constant.source, f"constant {name!r}", files)
+        source = open_source(group, constant.source, f"constant {name!r}", files, links)
         spec = calibration.algorithm.constants[name]
         found[name] = source, resolve_axes(spec, source.data.shape, ny, nx, constant.axes)
     cells = {
@@ -118,6 +128,7 @@ def open_cell_ids(
     frame_axes: tuple[int, ...],
     selected: np.ndarray | None,
     files: ExitStack,
+    links: str,
 ) -> Source | None:
     """Find the cell ids; check their number and that the constants have these cells."""
     n_cells = max((length_of("c", s.data.shape, axes) for s, axes in constants.values()), default=1)
@@ -127,7 +138,7 @@ def open_cell_ids(
                 f"the constants have {n_cells} memory cells: give cell_ids, the cell of each frame"
             )
         return None
-    source = open_source(group, given, "cell_ids", files)
+    source = open_source(group, given, "cell_ids", files, links)
     if source.data.dtype.kind not in "iu":
         raise TypeError(f"cell_ids have dtype {source.data.dtype}: give integers")
     count = math.prod(frame_axes)

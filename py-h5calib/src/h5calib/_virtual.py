@@ -19,7 +19,7 @@ class source_of:  # noqa: N801 (used like a function)
         if file_name == ".":
             self._dataset = dataset.file[name]
             return
-        folder = os.path.dirname(os.path.abspath(dataset.file.filename))
+        folder = os.path.dirname(os.path.join(os.getcwd(), dataset.file.filename))
         self._file = h5py.File(os.path.join(folder, file_name), "r")
         self._dataset = self._file[name]
 

@@ -24,6 +24,7 @@ def create_calibrated_dataset(
     overwrite: bool = False,
     comment: str | None = None,
     digest_raw: bool = False,
+    links: str = "auto",
 ) -> h5py.Dataset:
     """Create a dataset whose values are computed from raw data when it is read.
 
@@ -35,9 +36,7 @@ def create_calibrated_dataset(
         Its name in `group`; missing groups in between are created.
     raw : h5py.Dataset or str
         The raw data: a dataset of any file, a path in this file, or ``"file:/path"`` (the file
-        name as for `open`). Data of another file is linked to and only read; the link is
-        relative where that file lies in the folder of this one or below, so that both can move
-        together.
+        name as for `open`). Data of another file is linked to and only read.
     calibration : Calibration
         `Jungfrau`, `Agipd`, ... with its constants. Arrays are stored in the file, datasets and
         paths are linked to.
@@ -57,6 +56,11 @@ def create_calibrated_dataset(
         Text kept with the dataset.
     digest_raw : bool
         Read all raw data once and record its digest, for `verify`.
+    links : {"auto", "relative", "absolute"}
+        How other files are named in this one. "relative", from the folder of this file: folders
+        that hold both can move. "absolute": this file alone can move. "auto" is relative for
+        files in the folder of this one or below, and for those below its parent, or the parent of
+        that, if this is at least two folders below the root; else absolute.
 
     Returns
     -------
@@ -88,6 +92,7 @@ def create_calibrated_dataset(
         plan = make_plan(
             *(group, name, raw, calibration, cell_ids, frames, chunks, dtype, overwrite, comment),
             digest_raw=digest_raw,
+            links=links,
             files=files,
         )
         write_plan(group, plan)

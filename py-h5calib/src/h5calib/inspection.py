@@ -14,7 +14,7 @@ from ._layout import home_of, read_descriptor, text_of
 from .calibration import class_of
 from .errors import NotCalibratedError
 
-_TEXTS = ("created_by", "created", "comment", "raw_sha256")
+_TEXTS = ("detector", "created_by", "created", "comment", "raw_sha256")
 _V0_MAGIC = 0x6290D662
 
 
@@ -33,7 +33,7 @@ def describe(dataset: h5py.Dataset) -> dict[str, Any]:
         ``chunks``, ``dtype``; ``raw`` and each of ``constants`` as dicts with the link's ``file``
         (None: this one) and ``path``, constants also with ``axes``, ``shape``, ``dtype`` and
         ``sha256`` as they were at creation; ``cell_ids`` and ``frames`` (None without);
-        ``parameters``; ``created_by``, ``created``, ``comment``; ``raw_sha256`` and
+        ``parameters``; ``detector``, ``created_by``, ``created``, ``comment``; ``raw_sha256`` and
         ``cell_ids_sha256`` where they were recorded.
 
     Raises

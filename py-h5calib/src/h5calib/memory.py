@@ -17,6 +17,7 @@ from .reference import check_cells, load_constants
 
 _LIBRARY_ORDER = ("i1", "u1", "i2", "u2", "i4", "u4", "i8", "u8", "f2", "f4", "f8")
 _DTYPES = {np.dtype(name): number for number, name in enumerate(_LIBRARY_ORDER, start=1)}
+_DTYPES[np.dtype(bool)] = _DTYPES[np.dtype("u1")]
 
 
 def calibrate(

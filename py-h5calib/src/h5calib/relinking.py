@@ -19,7 +19,10 @@ from .sources import Source, open_source
 
 
 def relink(
-    dataset: h5py.Dataset, raw: Any = None, constants: Mapping[str, Any] | None = None
+    dataset: h5py.Dataset,
+    raw: Any = None,
+    constants: Mapping[str, Any] | None = None,
+    links: str = "auto",
 ) -> None:
     """Tell a calibrated dataset where its raw data or constants are now.
 
@@ -31,6 +34,8 @@ def relink(
         As for `create_calibrated_dataset`.
     constants : dict of str to (h5py.Dataset or str), optional
         New places by the constants' names.
+    links : {"auto", "relative", "absolute"}
+        As for `create_calibrated_dataset`.
 
     Raises
     ------
@@ -53,12 +58,12 @@ def relink(
     with ExitStack() as files, ExitStack() as undo:
         moved = []
         if raw is not None:
-            source = _open(home, raw, "raw data", files)
+            source = _open(home, raw, "raw data", files, links)
             _check_raw(dataset, home, _algorithms.by_id(descriptor.algorithm), source)
             moved.append((home, "raw", source))
         for name, given in (constants or {}).items():
             _check_name(dataset, name)
-            source = _open(home, given, f"constant {name!r}", files)
+            source = _open(home, given, f"constant {name!r}", files, links)
             _check_constant(dataset, name, source)
             moved.append((home["constants"], name, source))
         for group, name, source in moved:
@@ -67,10 +72,10 @@ def relink(
         undo.pop_all()
 
 
-def _open(home: h5py.Group, given: Any, what: str, files: ExitStack) -> Source:
+def _open(home: h5py.Group, given: Any, what: str, files: ExitStack, links: str) -> Source:
     if not isinstance(given, (str, h5py.Dataset)):
         raise TypeError(f"{what}: give a dataset, a path in the file or 'file:/path'")
-    return open_source(home.file["/"], given, what, files)
+    return open_source(home.file["/"], given, what, files, links)
 
 
 def _check_raw(

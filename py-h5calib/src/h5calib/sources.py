@@ -11,6 +11,7 @@ from typing import Any
 import h5py
 import numpy as np
 
+from ._file_names import name_in, real_place
 from .errors import MissingObjectError
 
 
@@ -30,14 +31,17 @@ class Source:
         return self.data[()] if isinstance(self.data, h5py.Dataset) else self.data
 
 
-def open_source(group: h5py.Group, given: Any, what: str, files: ExitStack) -> Source:
+def open_source(
+    group: h5py.Group, given: Any, what: str, files: ExitStack, links: str = "auto"
+) -> Source:
     """Find a source seen from `group`; files opened for it are closed with `files`.
 
-    `given` is an array, a dataset of any file, a path in this file or ``"file:/path"``.
+    `given` is an array, a dataset of any file, a path in this file or ``"file:/path"``; `links` as
+    for `create_calibrated_dataset`.
     """
     if isinstance(given, h5py.Dataset):
         _require_numbers(given, what)
-        return Source(given, _link(group, given), _text(group, given))
+        return Source(given, _link(group, given, links), _text(group, given))
     if not isinstance(given, str):
         return Source(np.asarray(given), None, "array")
     outside = split_reference(given) or _external_target(group, given)
@@ -46,10 +50,10 @@ def open_source(group: h5py.Group, given: Any, what: str, files: ExitStack) -> S
         if same_file(group, dataset):
             path = posixpath.normpath(posixpath.join(group.name, given))
             return Source(dataset, h5py.SoftLink(path), path)
-        return Source(dataset, _link(group, dataset), given)
+        return Source(dataset, _link(group, dataset, links), given)
     file = files.enter_context(_open(outside[0], what))
     dataset = _dataset(file, outside[1], what, file.filename)
-    return Source(dataset, _link(group, dataset), given)
+    return Source(dataset, _link(group, dataset, links), given)
 
 
 def read_values(given: Any, what: str) -> np.ndarray:
@@ -92,33 +96,34 @@ def same_file(one: h5py.Group | h5py.Dataset, other: h5py.Group | h5py.Dataset) 
     return h5py.h5o.get_info(one.id).fileno == h5py.h5o.get_info(other.id).fileno
 
 
-def _link(group: h5py.Group, dataset: h5py.Dataset) -> h5py.SoftLink | h5py.ExternalLink:
+def _link(
+    group: h5py.Group, dataset: h5py.Dataset, links: str
+) -> h5py.SoftLink | h5py.ExternalLink:
     if dataset.name is None:
         raise ValueError("a dataset without a name cannot be linked to: give it one first")
     if same_file(group, dataset):
         return h5py.SoftLink(dataset.name)
-    return h5py.ExternalLink(_link_file(group.file, dataset.file), dataset.name)
+    return h5py.ExternalLink(_link_file(group.file, dataset.file, links), dataset.name)
 
 
-def _link_file(view: h5py.File, raw: h5py.File) -> str:
-    """The file name to store: relative to the view's folder for files in it or below."""
+def _link_file(view: h5py.File, raw: h5py.File, links: str) -> str:
+    """The file name to store."""
     if raw.driver == "fileobj":
         raise ValueError("data in a file object cannot be linked to: use a file with a name")
-    folder, name = os.path.split(os.path.abspath(raw.filename))
-    path = os.path.join(os.path.realpath(folder), name)
     if view.driver == "fileobj":
-        return path
-    home = os.path.dirname(os.path.realpath(view.filename))
-    inside = path.startswith(os.path.join(home, ""))
-    return os.path.relpath(path, home).replace(os.sep, "/") if inside else path
+        return real_place(raw.filename)
+    return name_in(view.filename, raw.filename, links)
 
 
 def _external_target(group: h5py.Group, path: str) -> tuple[str, str] | None:
-    """Where an external link leads. h5py would open that file for writing if this one is."""
+    """Where an external link leads, as the plugin follows it.
+
+    h5py would open that file for writing if this one is.
+    """
     link = group.get(path, getlink=True)
     if not isinstance(link, h5py.ExternalLink):
         return None
-    folder = os.path.dirname(os.path.abspath(group.file.filename))
+    folder = os.path.dirname(os.path.realpath(group.file.filename))
     return os.path.join(folder, link.filename), link.path
 
 
@@ -129,7 +134,7 @@ def _text(group: h5py.Group, dataset: h5py.Dataset) -> str:
 
 
 def _open(name: str, what: str) -> h5py.File:
-    path = os.path.abspath(name)
+    path = real_place(name)
     if not os.path.exists(path):
         raise FileNotFoundError(f"{what}: there is no file {path}: correct its name, or move it")
     try:
@@ -153,7 +158,7 @@ def _dataset(group: h5py.Group, path: str, what: str, file: str) -> h5py.Dataset
 
 def _require_numbers(dataset: h5py.Dataset, what: str) -> None:
     dtype = dataset.dtype
-    if dtype.kind not in "iuf" or dtype.itemsize > 8 or h5py.check_enum_dtype(dtype):
+    if dtype.kind not in "biuf" or dtype.itemsize > 8 or h5py.check_enum_dtype(dtype):
         raise TypeError(
             f"{what}: {dataset.name} has dtype {dtype}: use integers or floats of up to 8 bytes"
         )

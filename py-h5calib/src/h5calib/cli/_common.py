@@ -8,6 +8,15 @@ from contextlib import contextmanager
 import click
 from rich.console import Console
 
+from .._file_names import LINKS
+
+links_option = click.option(
+    "--links",
+    type=click.Choice(LINKS),
+    default="auto",
+    show_default=True,
+    help="How other files are named: relative ones can move together with the view.",
+)
 console = Console(highlight=False, soft_wrap=True)
 
 

@@ -38,7 +38,7 @@ _RECORDED = ("clip", "passes", "offset_sigma", "noise_sigma")
 @click.option("--cell-ids", metavar="FILE:/PATH", help="For --dark FILE:/PATH.")
 @click.option(
     "--kind",
-    type=click.Choice(["pedestal", "jungfrau", "agipd", "lpd"]),
+    type=click.Choice(["pedestal", "jungfrau", "agipd", "lpd", "dssc"]),
     help="For --dark FILE:/PATH: where its gain stage is. Default: pedestal, it has none.",
 )
 @click.option("--cells", type=int, help="Number of memory cells; default: those there are.")

@@ -14,13 +14,14 @@ from ..files.euxfel_constants import mask_name
 from ..files.euxfel_files import write_run
 from ..files.view import refuse_raw_file
 from ..sources import split_reference
-from ._common import console, errors_for_people, split_pairs
+from ._common import console, errors_for_people, links_option, split_pairs
 from ._frames import HELP as FRAMES_HELP
 from ._frames import parse_frames
 from ._target import opened_view
 
 _LAYOUTS = ("auto", "plain", *LAYOUTS)
-_WITH_FILES = ("detector", "constants", "modules", "gain_from", "per_file")
+_EUXFEL = ("modules", "gain_from", "per_file", "per_module", "parallel_gain")
+_WITH_FILES = ("detector", "constants", *_EUXFEL)
 
 
 @click.command()
@@ -40,7 +41,13 @@ _WITH_FILES = ("detector", "constants", "modules", "gain_from", "per_file")
 @click.option(
     "--gain-from", type=click.Choice(["bits", "dataset"]), help="European XFEL's JUNGFRAU."
 )
-@click.option("--per-file", is_flag=True, help="European XFEL: VIEW is a folder, a view per file.")
+@click.option("--parallel-gain", is_flag=True, help="European XFEL's LPD.")
+@click.option(
+    "--per-module", is_flag=True, help="European XFEL: VIEW is a folder of views, one a module."
+)
+@click.option(
+    "--per-file", is_flag=True, help="European XFEL: VIEW is a folder of views, one a raw file."
+)
 @click.option("--name", default="calibrated", show_default=True, help="plain: the new dataset.")
 @click.option("--algorithm", help="plain: jungfrau, agipd, pedestal, cell_pedestal, ...")
 @click.option(
@@ -55,6 +62,7 @@ _WITH_FILES = ("detector", "constants", "modules", "gain_from", "per_file")
 @click.option("--chunks", metavar="N,N,N", help="Shape of the chunks.")
 @click.option("--dtype", help="f4 (default), f8, or an integer with rounding.")
 @click.option("--digest-raw", is_flag=True, help="Record a digest of the raw data, which is read.")
+@links_option
 @click.option("--overwrite", is_flag=True, help="Replace datasets of that name.")
 @click.option("--comment", help="Text kept with the datasets.")
 def create(view: str, **given: Any) -> None:
@@ -73,7 +81,7 @@ def create(view: str, **given: Any) -> None:
     """
     with errors_for_people():
         chunks = tuple(int(n) for n in given["chunks"].split(",")) if given["chunks"] else None
-        names = ("dtype", "digest_raw", "overwrite", "comment")
+        names = ("dtype", "digest_raw", "overwrite", "comment", "links")
         common = {"chunks": chunks, **{name: given[name] for name in names}}
         given["frames"] = parse_frames(given["frames"])
         for line in (_plain if _is_plain(given) else _layout)(view, given, common):
@@ -124,8 +132,11 @@ def _layout(view: str, given: dict[str, Any], common: dict[str, Any]) -> list[st
         layout, why = guess.guess_layout(given["raw"])
         notes = [f"guessed: layout {layout}, {why}"]
     options = _layout_options(layout, given)
-    if given["per_file"]:
-        found, paths = write_run(view, given["raw"], options, **common)
+    if given["per_file"] and given["per_module"]:
+        raise ValueError("--per-file and --per-module: choose one of them")
+    if given["per_file"] or given["per_module"]:
+        per = "file" if given["per_file"] else "module"
+        found, paths = write_run(view, given["raw"], options, per, **common)
         return [*notes, *(f"found: {note}" for note in found), *paths]
     planned = plan_view(given["raw"], layout, **options)
     notes += [f"found: {note}" for note in planned.notes]
@@ -139,8 +150,8 @@ def _layout_options(layout: str, given: dict[str, Any]) -> dict[str, Any]:
     if layout == "euxfel":
         numbers = given["modules"]
         options["modules"] = [int(n) for n in numbers.split(",")] if numbers else None
-        options["gain_from"] = given["gain_from"]
-    elif wrong := [name for name in ("modules", "gain_from", "per_file") if given[name]]:
+        options |= {name: given[name] for name in ("gain_from", "parallel_gain")}
+    elif wrong := [name for name in _EUXFEL if given[name]]:
         raise ValueError(f"--{wrong[0].replace('_', '-')} is for --layout euxfel, not {layout}")
     return {**options, **_parameters(given)}
 

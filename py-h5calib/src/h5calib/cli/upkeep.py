@@ -8,7 +8,7 @@ import h5py
 from .. import identity, relinking
 from ..errors import MissingObjectError
 from ..sources import split_reference
-from ._common import console, errors_for_people, split_pairs
+from ._common import console, errors_for_people, links_option, split_pairs
 
 _FILE = click.Path(exists=True, dir_okay=False)
 
@@ -17,7 +17,8 @@ _FILE = click.Path(exists=True, dir_okay=False)
 @click.argument("dataset", metavar="FILE:/PATH")
 @click.option("--raw", metavar="FILE:/PATH", help="Where the raw data is now.")
 @click.option("--constant", "constants", multiple=True, metavar="NAME=FILE:/PATH")
-def relink(dataset: str, raw: str | None, constants: tuple[str, ...]) -> None:
+@links_option
+def relink(dataset: str, raw: str | None, constants: tuple[str, ...], links: str) -> None:
     """Tell a calibrated dataset where its raw data or constants are now."""
     place = split_reference(dataset)
     if place is None:
@@ -25,7 +26,7 @@ def relink(dataset: str, raw: str | None, constants: tuple[str, ...]) -> None:
     with errors_for_people(), h5py.File(place[0], "r+") as file:
         if not isinstance(file.get(place[1]), h5py.Dataset):
             raise MissingObjectError(f"no dataset {place[1]} in {place[0]}")
-        relinking.relink(file[place[1]], raw, split_pairs(constants, "--constant"))
+        relinking.relink(file[place[1]], raw, split_pairs(constants, "--constant"), links)
     console.print(f"{dataset}: linked anew")
 
 

@@ -15,6 +15,7 @@ from ..sources import split_reference
 from .frames import Dark
 
 _BITS = {"jungfrau": 0x3FFF, "lpd": 0x0FFF}
+_ONE_STAGE = ("pedestal", "dssc")
 _STAGE = re.compile(r"([0-2])=(.+)$")
 Found = dict[int | None, list[Dark]]
 
@@ -55,7 +56,7 @@ def find_darks(
             found.setdefault(number, []).extend(darks)
     if len(layouts) != 1:
         raise ValueError(f"the dark runs differ in layout: {', '.join(sorted(layouts))}")
-    return layouts.pop(), found, 1 if kind in ("pedestal", "dssc") else 3, notes
+    return layouts.pop(), found, 1 if kind in _ONE_STAGE else 3, notes
 
 
 def _check_stage(text: str, kind: str, stage: int | None) -> None:
@@ -65,18 +66,23 @@ def _check_stage(text: str, kind: str, stage: int | None) -> None:
             f"--dark {text}: AGIPD needs the gain stage of each dark run: --dark 0={text} for high "
             "gain, 1= for medium, 2= for low"
         )
-    if kind in ("pedestal", "dssc") and stage:
+    if kind in _ONE_STAGE and stage:
         raise ValueError(f"--dark {text}: {kind} has no gain stages: leave out {stage}=")
 
 
 def _plain(path: str, kind: str | None, stage: int | None, cell_ids: str | None) -> Dark:
     kind = kind or "pedestal"
-    fixed = 0 if kind == "pedestal" else stage
-    return Dark(path, cell_ids, fixed, None, kind == "agipd", _BITS.get(kind, 0xFFFF), _shift(kind))
+    fixed = 0 if kind in _ONE_STAGE else stage
+    return Dark(path, cell_ids, fixed, None, kind == "agipd", **_bits(kind))
 
 
-def _shift(kind: str) -> int:
-    return 12 if kind == "lpd" else 14
+def _bits(kind: str) -> dict[str, int]:
+    """Where the value and the gain code are in a raw pixel, and what a 0 is (DSSC: 256)."""
+    return {
+        "bits": _BITS.get(kind, 0xFFFF),
+        "shift": 12 if kind == "lpd" else 14,
+        "zero": 256 if kind == "dssc" else 0,
+    }
 
 
 def _of_layout(
@@ -107,4 +113,4 @@ def _part(part: Part, kind: str, stage: int | None) -> Dark:
         gain = f"{part.file}:{part.group}/gain"
     if kind == "dssc":
         stage = 0
-    return Dark(raw, cells, stage, gain, kind == "agipd", _BITS.get(kind, 0xFFFF), _shift(kind))
+    return Dark(raw, cells, stage, gain, kind == "agipd", **_bits(kind))

@@ -22,7 +22,7 @@ class Dark:
     `raw` and `cells` (memory cell of each frame) are ``"file:/path"``. `stage` is the gain stage
     of all pixels; None: it is in the raw pixel (JUNGFRAU, LPD), or in `gain`, a dataset of codes.
     `pair`: frames are (2, y, x), signal and gain voltage (AGIPD). `bits` are those of the ADC, the
-    gain code starts at bit `shift`.
+    gain code starts at bit `shift`. `zero` is what a stored 0 stands for.
     """
 
     raw: str
@@ -32,6 +32,7 @@ class Dark:
     pair: bool = False
     bits: int = 0xFFFF
     shift: int = 14
+    zero: int = 0
 
 
 def number_of_cells(darks: Sequence[Dark]) -> int:
@@ -76,6 +77,8 @@ def _frames(
         stage = table[block.astype("u2") >> dark.shift & 3]
     if block.dtype.kind in "iu" and dark.bits != 0xFFFF:
         block = block & block.dtype.type(dark.bits)
+    if dark.zero:
+        block = np.where(block == 0, block.dtype.type(dark.zero), block)
     ids = np.zeros(len(block), "i8") if ids is None else ids.reshape(-1).astype("i8")
     return block, stage, voltage, ids
 

@@ -51,11 +51,14 @@ def thresholds(found: Statistics) -> np.ndarray | None:
 
 
 def _database(found: Statistics, bad: np.ndarray) -> dict[str, np.ndarray]:
-    """As the European XFEL's calibration database: (x, y, cell, stage)."""
+    """As the European XFEL's calibration database: (x, y, cell, stage), of DSSC (x, y, cell)."""
     maps = {"Offset": found.mean, "Noise": found.noise, "BadPixelsDark": bad}
     if (levels := thresholds(found)) is not None:
         maps["ThresholdsDark"] = levels
-    return {name: values.transpose(3, 2, 0, 1) for name, values in maps.items()}
+    maps = {name: values.transpose(3, 2, 0, 1) for name, values in maps.items()}
+    if found.mean.shape[1] == 1:  # no stages
+        maps = {name: values[..., 0] for name, values in maps.items()}
+    return maps
 
 
 def _swissfel(found: Statistics, bad: np.ndarray) -> dict[str, np.ndarray]:

@@ -1,6 +1,6 @@
-"""A view file for each raw file of a run, with everything else in it linked.
+"""A view file for each module of a run, or for each raw file with everything else in it linked.
 
-EXtra-data reads the folder of these like a run of calibrated data.
+EXtra-data reads the folder of views of raw files like a run of calibrated data.
 """
 
 from __future__ import annotations
@@ -11,62 +11,82 @@ from typing import Any
 import h5py
 
 from .._layout import LIBVER
-from .euxfel import plan_run
+from .euxfel import Made, finisher, plan_run, stack_all
 from .euxfel_run import Part
-from .stack import Piece, stack_modules
-from .view import Entry, View, link_to, write_view
+from .view import View, link_to, write_view
 
 OVERVIEW = "overview.h5"
+PER = ("file", "module")
+_NAMED = ("constants", "detector", "mask", "modules", "gain_from", "frames")
 
 
 def write_run(
-    folder: str, raw: str, given: dict[str, Any], **options: Any
+    folder: str, raw: str, given: dict[str, Any], per: str = "file", **options: Any
 ) -> tuple[list[str], list[str]]:
     """Create the view files of a run's detector: what was found, and their paths.
+
+    ``overview.h5`` among them has one virtual dataset over all modules. Where one file fails, none
+    is left.
 
     Parameters
     ----------
     folder : where the view files are to be, another one than the run's
     raw, given : run and arguments of `h5calib.files.euxfel.view`
+    per : {"file", "module"}
+        A view for each raw file, ``CORR-...``, or for each module, ``<detector>_module07.h5``.
     **options
         Of `h5calib.create_calibrated_dataset`.
     """
-    names = ("constants", "detector", "mask", "modules", "gain_from", "frames")
-    ours = {name: given.get(name) for name in names}
-    rest = {name: value for name, value in given.items() if name not in names}
-    run, entries, notes = plan_run(raw, parameters=rest, split=True, **ours)
-    return notes, write_files(folder, entries, run.detector, **options)
+    if per not in PER:
+        raise ValueError(f"per={per!r} is not possible: choose one of {', '.join(PER)}")
+    parallel = bool(given.get("parallel_gain"))
+    ours = {name: given.get(name) for name in _NAMED}
+    ours["constants"] = ours["constants"] or ()
+    if per == "file" and (parallel or ours["frames"] is not None):
+        raise ValueError(
+            "a view of a raw file has all its frames, as the index of the run has them: choose "
+            "frames or parallel gain in one view, or in one for each module"
+        )
+    rest = {name: v for name, v in given.items() if name not in (*_NAMED, "parallel_gain")}
+    split = per == "file"
+    run, made, notes = plan_run(raw, parallel_gain=parallel, parameters=rest, split=split, **ours)
+    groups: dict[str, list[Made]] = {}
+    for one in made:
+        part = one.strand.part
+        name = view_name(part.file) if split else f"{run.detector}_module{part.module:02d}.h5"
+        groups.setdefault(os.path.join(folder, name), []).append(one)
+    return notes, _write_files(folder, groups, run.detector, split, **options)
 
 
-def write_files(
-    folder: str, entries: dict[Part, Entry], detector: str, **options: Any
+def _write_files(
+    folder: str, groups: dict[str, list[Made]], detector: str, rest: bool, **options: Any
 ) -> list[str]:
-    """Create the view files, and ``overview.h5`` with one virtual dataset over all modules.
-
-    Returns their paths. Where one fails, none is left.
-    """
+    links = options.get("links", "auto")
     os.makedirs(folder, exist_ok=True)
-    made: list[str] = []
-    pieces = []
+    overview = os.path.join(folder, OVERVIEW)
+    for path in (*groups, overview):
+        if os.path.exists(path):
+            raise FileExistsError(f"{path} exists: choose another folder, or remove it")
+    written: list[str] = []
     try:
-        for part, entry in entries.items():
-            path = os.path.join(folder, view_name(part.file))
-            _refuse_existing(path)
+        for path, made in groups.items():
             with h5py.File(path, "x", libver=LIBVER) as file:
-                made.append(path)
-                write_view(file, View([entry]), **options)
-                _link_the_rest(file, part)
-            pieces.append(Piece(part.module, path, entry.name, part.entries, part.keys))
-        overview = os.path.join(folder, OVERVIEW)
-        _refuse_existing(overview)
+                written.append(path)
+                entries = [one.entry for one in made]
+                write_view(file, View(entries, [], finisher(detector, made, False)), **options)
+                if rest:
+                    _link_the_rest(file, made[0].strand.part, links)
         with h5py.File(overview, "x", libver=LIBVER) as file:
-            made.append(overview)
-            stack_modules(file, f"{detector}/data", pieces)
+            written.append(overview)
+            pieces = [
+                (one.strand.label, one.piece(path)) for path, made in groups.items() for one in made
+            ]
+            stack_all(file, detector, pieces, links=links)
     except BaseException:
-        for path in made:
+        for path in written:
             os.unlink(path)
         raise
-    return made
+    return written
 
 
 def view_name(raw: str) -> str:
@@ -79,22 +99,17 @@ def view_name(raw: str) -> str:
     return "CORR-" + name.removeprefix("RAW-")
 
 
-def _refuse_existing(path: str) -> None:
-    if os.path.exists(path):
-        raise FileExistsError(f"{path} exists: choose another folder, or remove it")
-
-
-def _link_the_rest(file: h5py.File, part: Part) -> None:
+def _link_the_rest(file: h5py.File, part: Part, links: str) -> None:
     """Links to all that is in the raw file, wherever the view has nothing of that name."""
     with h5py.File(part.file, "r") as raw:
-        _link_missing(file, raw, file["/"])
+        _link_missing(file, raw, file["/"], links)
 
 
-def _link_missing(file: h5py.File, raw: h5py.File, group: h5py.Group) -> None:
+def _link_missing(file: h5py.File, raw: h5py.File, group: h5py.Group, links: str) -> None:
     for name in raw[group.name]:
         path = f"{group.name.rstrip('/')}/{name}"
         inside = group.get(name, getlink=True)
         if inside is None:
-            group[name] = link_to(file, f"{os.path.abspath(raw.filename)}:{path}")
+            group[name] = link_to(file, f"{raw.filename}:{path}", links)
         elif isinstance(inside, h5py.HardLink) and isinstance(group[name], h5py.Group):
-            _link_missing(file, raw, group[name])
+            _link_missing(file, raw, group[name], links)

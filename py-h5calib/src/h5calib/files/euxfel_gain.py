@@ -7,16 +7,16 @@ the two in the raw file; which of three gains a pixel has is then a comparison, 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import h5py
 import numpy as np
 
 from ..calibration import Constant
 from .euxfel_run import Part
-from .view import make_room, relative_name
 
 THRESHOLDS = (0.5, 1.5)
+KEYS = ("adc", "gain")
 _CODE_BITS = 0xC000
 _SAMPLES = 3
 
@@ -39,29 +39,6 @@ def gain_is_separate(parts: Sequence[Part], gain_from: str | None) -> tuple[bool
 def separate_options() -> dict[str, Constant]:
     """Constants that turn a gain code into a stage."""
     return {"threshold": Constant(np.array(THRESHOLDS, "f4"), "s")}
-
-
-def pair_name(name: str) -> str:
-    """Where the pairs [adc, gain] of a calibrated dataset of that name are."""
-    return f"{name.rpartition('/')[0]}/adc_and_gain"
-
-
-def pair_maker(part: Part, name: str) -> Callable[[h5py.File, bool], None]:
-    """A function that makes the virtual dataset of pairs in a view."""
-
-    def make(view: h5py.File, overwrite: bool) -> None:
-        make_room(view, name, overwrite)
-        with h5py.File(part.file, "r") as raw:
-            *frames, ny, nx = raw[part.path].shape
-        layout = h5py.VirtualLayout((*frames, 2, ny, nx), "f4")
-        where = relative_name(view.filename, part.file)
-        for i, (key, dtype) in enumerate((("adc", "u2"), ("gain", "u1"))):
-            path = f"{part.group}/{key}"
-            source = h5py.VirtualSource(where, path, (*frames, ny, nx), dtype)
-            layout[..., i, :, :] = source
-        view.create_virtual_dataset(name, layout, fillvalue=np.nan)
-
-    return make
 
 
 def _has_codes(part: Part) -> bool:

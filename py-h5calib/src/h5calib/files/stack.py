@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import h5py
 import numpy as np
 
-from .view import relative_name
+from .._file_names import name_in
 
 STACKED = ("data", "trainId", "pulseId", "module")  # what stack_modules makes
 
@@ -24,11 +24,13 @@ class Piece:
     keys: np.ndarray
 
 
-def stack_modules(file: h5py.File, name: str, pieces: Sequence[Piece]) -> h5py.Dataset:
+def stack_modules(
+    file: h5py.File, name: str, pieces: Sequence[Piece], links: str = "auto"
+) -> h5py.Dataset:
     """Create the virtual dataset (entry, ..., module, y, x) and its trainId, pulseId, module.
 
     Entries are all that any module has, in order of train and pulse. Where a module has none,
-    the dataset reads NaN.
+    the dataset reads `nothing_of` its dtype.
     """
     modules = sorted({piece.module for piece in pieces})
     with_keys = [piece.keys for piece in pieces if len(piece.keys)]
@@ -38,7 +40,7 @@ def stack_modules(file: h5py.File, name: str, pieces: Sequence[Piece]) -> h5py.D
     layout = h5py.VirtualLayout((len(keys), *between, len(modules), *shape[-2:]), dtype)
     for piece in pieces:
         shape, _ = _shape_of(file, piece)
-        source = h5py.VirtualSource(_source_name(file, piece), piece.path, shape, dtype)
+        source = h5py.VirtualSource(_source_name(file, piece, links), piece.path, shape, dtype)
         column = modules.index(piece.module)
         for first, start, count in spans(piece, keys):
             taken = (
@@ -48,32 +50,42 @@ def stack_modules(file: h5py.File, name: str, pieces: Sequence[Piece]) -> h5py.D
             place = (slice(first, first + count), *(slice(None) for _ in between), column)
             layout[place] = source[taken]
     group, _, last = name.rpartition("/")
-    fill = np.nan if dtype.kind == "f" else 0
     home = file.require_group(group or "/")
-    dataset = home.create_virtual_dataset(last, layout, fillvalue=fill)
+    dataset = home.create_virtual_dataset(last, layout, fillvalue=nothing_of(dtype))
     home["trainId"], home["pulseId"], home["module"] = keys[:, 0], keys[:, 1], modules
     return dataset
 
 
-def join_files(file: h5py.File, name: str, parts: Sequence[str]) -> str:
-    """One virtual dataset over a module's calibrated datasets, one after the other."""
-    shapes = [file[part].shape for part in parts]
-    dtype = file[parts[0]].dtype
+def join_files(
+    file: h5py.File, name: str, parts: Sequence[tuple[str, h5py.Dataset]]
+) -> h5py.Dataset:
+    """One virtual dataset over datasets, one after the other; with each the name of its file."""
+    shapes, dtype = [data.shape for _, data in parts], parts[0][1].dtype
     layout = h5py.VirtualLayout((sum(shape[0] for shape in shapes), *shapes[0][1:]), dtype)
     start = 0
-    for part, shape in zip(parts, shapes, strict=True):
+    for (other, data), shape in zip(parts, shapes, strict=True):
         if shape[0]:
-            layout[start : start + shape[0]] = h5py.VirtualSource(".", part, shape, dtype)
+            source = h5py.VirtualSource(other, data.name, shape, dtype)
+            layout[start : start + shape[0]] = source
         start += shape[0]
-    file.create_virtual_dataset(name, layout, fillvalue=np.nan if dtype.kind == "f" else 0)
-    return name
+    return file.create_virtual_dataset(name, layout, fillvalue=nothing_of(dtype))
+
+
+def nothing_of(dtype: np.dtype) -> float | int:
+    """What stands for no value: NaN, the least signed or the greatest unsigned integer.
+
+    So a missing frame is not all of usable pixels in a mask, nor in high gain, nor 0 photons.
+    """
+    if dtype.kind == "f":
+        return np.nan
+    return int(np.iinfo(dtype).min if dtype.kind == "i" else np.iinfo(dtype).max)
 
 
 def spans(piece: Piece, keys: np.ndarray) -> list[tuple[int, int, int]]:
     """(place in the whole, entry of the module, how many), as few as possible."""
     if not len(piece.entries):
         return []
-    place = np.searchsorted(_joined(keys), _joined(piece.keys))
+    place = np.searchsorted(key_numbers(keys), key_numbers(piece.keys))
     steps = (np.diff(place) != 1) | (np.diff(piece.entries) != 1)
     starts = np.concatenate([[0], np.flatnonzero(steps) + 1])
     ends = np.append(starts[1:], len(place))
@@ -83,7 +95,7 @@ def spans(piece: Piece, keys: np.ndarray) -> list[tuple[int, int, int]]:
     ]
 
 
-def _joined(keys: np.ndarray) -> np.ndarray:
+def key_numbers(keys: np.ndarray) -> np.ndarray:
     """Train and pulse as one number; pulse ids stay below 2**20."""
     return keys[:, 0] << np.uint64(20) | keys[:, 1]
 
@@ -95,5 +107,5 @@ def _shape_of(file: h5py.File, piece: Piece) -> tuple[tuple[int, ...], np.dtype]
         return other[piece.path].shape, other[piece.path].dtype
 
 
-def _source_name(file: h5py.File, piece: Piece) -> str:
-    return "." if piece.file == file.filename else relative_name(file.filename, piece.file)
+def _source_name(file: h5py.File, piece: Piece, links: str) -> str:
+    return "." if piece.file == file.filename else name_in(file.filename, piece.file, links)

@@ -10,6 +10,7 @@ from typing import Any
 import h5py
 import numpy as np
 
+from .._checks import check_frames
 from ..calibration import algorithms
 from ..errors import MissingObjectError
 from .psi import stack_modules
@@ -61,14 +62,24 @@ def view(
             parameters["high_gain"] = _high_gain(group["daq_rec"], notes)
         if isinstance(frames, str) and frames == "good":
             frames = _good_frames(group, raw, notes)
+        ids = {key: _ids(group[key], raw, shape[0], frames) for key in beside}
     pedestal, gain, pixel_mask = _constants(constants, modules, notes)
     calibration = algorithms()["jungfrau"](
         pedestal, gain, pixel_mask=pixel_mask if mask is None else mask, **parameters
     )
-    links = {key: f"{raw}:/data/{name}/{key}" for key in beside}
     notes.insert(0, f"detector {name}, {shape[-2] // _ROWS} modules, {shape[0]} frames")
-    entry = Entry(f"data/{name}/data", f"{raw}:/data/{name}/data", calibration, None, frames, links)
+    entry = Entry(
+        *(f"data/{name}/data", f"{raw}:/data/{name}/data", calibration, None, frames, ids),
+        detector=f"{name}, JUNGFRAU",
+    )
     return View([entry], notes)
+
+
+def _ids(data: h5py.Dataset, raw: str, count: int, frames: Any) -> Any:
+    """Where what is beside the data is; of chosen frames its values."""
+    if frames is None or data.shape[:1] != (count,):
+        return f"{raw}:{data.name}"
+    return data[()][check_frames(frames, (count,))]
 
 
 def _choose(raw: str, detector: str | None) -> str:

@@ -10,8 +10,10 @@ from typing import Any
 
 import h5py
 
+from .._file_names import check_links, name_in
+from .._layout import PREFIX
 from .._plan import make_plan
-from .._write import remove_home_of
+from .._write import remove_home_of, write_text
 from ..calibration import Calibration
 from ..create import create_calibrated_dataset
 from ..sources import split_reference
@@ -19,15 +21,20 @@ from ..sources import split_reference
 
 @dataclass(frozen=True, eq=False)
 class Entry:
-    """One calibrated dataset; `links` are names in its group and where they lead."""
+    """One calibrated dataset.
+
+    `beside` are names in its group, and where links of that name lead (``"file:/path"``) or the
+    values that are stored. `detector` is kept with the dataset, for people.
+    """
 
     name: str
     raw: str
     calibration: Calibration
     cell_ids: Any = None
     frames: Any = None
-    links: dict[str, str] = field(default_factory=dict)
-    prepare: Callable[[h5py.File, bool], None] | None = None  # before; whether to overwrite
+    beside: dict[str, Any] = field(default_factory=dict)
+    prepare: Callable[[h5py.File, bool, str], None] | None = None  # before; overwrite, links
+    detector: str | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,7 +43,7 @@ class View:
 
     entries: list[Entry]
     notes: list[str] = field(default_factory=list)
-    finish: Callable[[h5py.File, bool], list[str]] | None = None  # returns names of what it made
+    finish: Callable[[h5py.File, bool, str], list[str]] | None = None  # names of what it made
 
 
 def write_view(file: h5py.File, view: View, **options: Any) -> list[h5py.Dataset]:
@@ -51,7 +58,8 @@ def write_view(file: h5py.File, view: View, **options: Any) -> list[h5py.Dataset
     **options
         Arguments of `h5calib.create_calibrated_dataset` for all of them.
     """
-    overwrite, made = bool(options.get("overwrite")), []
+    overwrite, links, made = bool(options.get("overwrite")), options.get("links", "auto"), []
+    check_links(links)
     refuse_raw_file(file.filename, view)
     for entry in view.entries:
         if entry.prepare is None:  # nothing is replaced before all is checked
@@ -60,7 +68,7 @@ def write_view(file: h5py.File, view: View, **options: Any) -> list[h5py.Dataset
         for entry in view.entries:
             undo.callback(_remove, file, entry.name, file.get(entry.name))
             if entry.prepare:
-                entry.prepare(file, overwrite)
+                entry.prepare(file, overwrite, links)
             made.append(
                 create_calibrated_dataset(
                     *(file, entry.name, entry.raw, entry.calibration),
@@ -69,8 +77,10 @@ def write_view(file: h5py.File, view: View, **options: Any) -> list[h5py.Dataset
                     **options,
                 )
             )
-            _link_beside(file, entry, undo)
-        for name in view.finish(file, overwrite) if view.finish else []:
+            if entry.detector:
+                write_text(made[-1], f"{PREFIX}detector", entry.detector)
+            _put_beside(file, entry, overwrite, links, undo)
+        for name in view.finish(file, overwrite, links) if view.finish else []:
             made.append(file[name])
         undo.pop_all()
     return made
@@ -79,8 +89,8 @@ def write_view(file: h5py.File, view: View, **options: Any) -> list[h5py.Dataset
 def refuse_raw_file(path: str, view: View) -> None:
     """Raw files are never opened for writing, so the view's file cannot be one of them."""
     for entry in view.entries:
-        for place in (entry.raw, *entry.links.values()):
-            outside = split_reference(place)
+        for place in (entry.raw, *entry.beside.values()):
+            outside = split_reference(place) if isinstance(place, str) else None
             if outside and os.path.exists(path) and os.path.samefile(outside[0], path):
                 raise ValueError(f"{path} is a raw file, which is only read: name another view")
 
@@ -90,24 +100,16 @@ def make_room(file: h5py.File, name: str, overwrite: bool) -> None:
     if file.get(name, getlink=True) is None:
         return
     if not overwrite:
-        raise ValueError(f"{name!r} exists in {file.filename}: give overwrite=True")
+        raise ValueError(f"{name!r} exists in {file.filename}: give overwrite=True (--overwrite)")
     del file[name]
 
 
-def link_to(file: h5py.File, target: str) -> h5py.ExternalLink | h5py.SoftLink:
-    """A link to ``"file:/path"``, relative where that file lies in the view's folder or below."""
+def link_to(file: h5py.File, target: str, links: str) -> h5py.ExternalLink | h5py.SoftLink:
+    """A link to ``"file:/path"``."""
     outside = split_reference(target)
     if outside is None:
         return h5py.SoftLink(target)
-    return h5py.ExternalLink(relative_name(file.filename, outside[0]), outside[1])
-
-
-def relative_name(view: str, other: str) -> str:
-    """The name of another file as `view` stores it."""
-    home = os.path.dirname(os.path.realpath(view))
-    path = os.path.realpath(other)
-    inside = path.startswith(os.path.join(home, ""))
-    return os.path.relpath(path, home).replace(os.sep, "/") if inside else path
+    return h5py.ExternalLink(name_in(file.filename, outside[0], links), outside[1])
 
 
 def _check(file: h5py.File, entry: Entry, options: dict[str, Any]) -> None:
@@ -122,20 +124,28 @@ def _check(file: h5py.File, entry: Entry, options: dict[str, Any]) -> None:
         )
 
 
-def _link_beside(file: h5py.File, entry: Entry, undo: ExitStack) -> None:
+def _put_beside(
+    file: h5py.File, entry: Entry, overwrite: bool, links: str, undo: ExitStack
+) -> None:
     group = file[entry.name.rpartition("/")[0] or "/"]
-    for name, target in entry.links.items():
+    for name, target in entry.beside.items():
         old = group.get(name, getlink=True)
         if isinstance(old, h5py.HardLink):
-            raise ValueError(
-                f"{group.name}/{name} in {file.filename} is data, where a link to {target} would "
-                "be: use another view"
-            )
+            if not (overwrite and isinstance(group[name], h5py.Dataset)):
+                raise ValueError(
+                    f"{group.name}/{name} in {file.filename} is data, where {_told(target)} would "
+                    "be: use another view"
+                )
+            old = group[name]
         if old is not None:
             del group[name]
             undo.callback(group.__setitem__, name, old)
-        group[name] = link_to(file, target)
+        group[name] = link_to(file, target, links) if isinstance(target, str) else target
         undo.callback(group.__delitem__, name)
+
+
+def _told(target: Any) -> str:
+    return f"a link to {target}" if isinstance(target, str) else "that of the chosen frames"
 
 
 def _remove(file: h5py.File, name: str, before: h5py.Dataset | None) -> None:

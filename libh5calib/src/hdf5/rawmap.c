@@ -222,7 +222,7 @@ static void list(binding *b, const calibrated *c)
 
 /* With few chunks, or many questions, it pays to list them; a single frame of a large dataset
  * is sooner read by HDF5, which does not have to search. */
-enum { FEW_CHUNKS = 4096, CHUNKS_A_QUESTION = 256 };
+enum { FEW_CHUNKS = 4096, CHUNKS_A_QUESTION = 4096 };
 
 void h5calib_rawmap_expect(binding *b, const calibrated *c, size_t frames)
 {
@@ -230,7 +230,7 @@ void h5calib_rawmap_expect(binding *b, const calibrated *c, size_t frames)
     if (m->listed != NOT_LISTED || !m->chunked)
         return;
     m->asked += frames;
-    if (m->n_stored <= FEW_CHUNKS || m->asked > m->n_stored / CHUNKS_A_QUESTION)
+    if (m->asked >= m->n_stored / CHUNKS_A_QUESTION)
         list(b, c);
 }
 

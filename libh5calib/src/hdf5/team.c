@@ -42,16 +42,18 @@ bool h5calib_team_finish(h5calib_task *task)
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
+#include <time.h>
 #include <unistd.h>
 
 #define MOST_BY_DEFAULT 4
+#define PATIENCE_NS 200000
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t work = PTHREAD_COND_INITIALIZER, done = PTHREAD_COND_INITIALIZER;
 static h5calib_task *first; /* tasks that may still need helpers */
 static unsigned n_helpers;
 static pid_t owner_pid;
-static _Atomic(unsigned) waiting_tasks;
+static _Atomic(unsigned) offers; /* how many tasks were ever offered */
 
 static unsigned usable_processors(void)
 {
@@ -94,15 +96,40 @@ static h5calib_task *pick(void)
     return NULL;
 }
 
-/* A task often comes right after the last one: look for it a moment before sleeping. */
-static void look_around(void)
+/* Waking a thread takes longer than a block: look on for a moment before sleeping. What is
+ * looked for comes, if at all, while HDF5 copies a chunk or a few blocks are done. */
+static bool patience(struct timespec *until, unsigned *turns)
 {
-    for (int i = 0; i < 2000 && atomic_load(&waiting_tasks) == 0; i++)
+    struct timespec now;
 #if defined(__x86_64__)
-        __builtin_ia32_pause();
+    __builtin_ia32_pause();
 #else
-        sched_yield();
+    sched_yield();
 #endif
+    if (++*turns % 64)
+        return true;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    if (*turns == 64) {
+        *until = now;
+        until->tv_nsec += PATIENCE_NS;
+    }
+    return now.tv_sec == until->tv_sec && now.tv_nsec < until->tv_nsec;
+}
+
+static void await_offer(unsigned seen)
+{
+    struct timespec until = {0};
+    unsigned turns = 0;
+    while (atomic_load(&offers) == seen && patience(&until, &turns))
+        ;
+}
+
+static void await_helpers(h5calib_task *task)
+{
+    struct timespec until = {0};
+    unsigned turns = 0;
+    while (atomic_load(&task->active) > 0 && patience(&until, &turns))
+        ;
 }
 
 static void *help(void *unused)
@@ -112,20 +139,22 @@ static void *help(void *unused)
     for (;;) {
         h5calib_task *task = pick();
         if (!task) {
+            const unsigned seen = atomic_load(&offers);
             pthread_mutex_unlock(&lock);
-            look_around();
+            await_offer(seen);
             pthread_mutex_lock(&lock);
             if (!(task = pick())) {
-                pthread_cond_wait(&work, &lock);
+                if (atomic_load(&offers) == seen)
+                    pthread_cond_wait(&work, &lock);
                 continue;
             }
         }
         unsigned worker = task->joined++;
-        task->active++;
+        atomic_fetch_add(&task->active, 1);
         pthread_mutex_unlock(&lock);
         work_on(task, worker);
         pthread_mutex_lock(&lock);
-        if (--task->active == 0)
+        if (atomic_fetch_sub(&task->active, 1) == 1)
             pthread_cond_broadcast(&done);
     }
     return NULL;
@@ -154,7 +183,6 @@ static void after_fork(void)
     work = done = fresh;
     first = NULL;
     n_helpers = 0;
-    atomic_store(&waiting_tasks, 0);
 }
 
 static void reserve(unsigned wanted)
@@ -172,7 +200,7 @@ static void offer(h5calib_task *task)
 {
     task->after = first;
     first = task;
-    atomic_fetch_add(&waiting_tasks, 1);
+    atomic_fetch_add(&offers, 1);
     pthread_cond_broadcast(&work);
 }
 
@@ -181,7 +209,7 @@ bool h5calib_team_begin(h5calib_task *task)
     atomic_store(&task->next, 0);
     atomic_store(&task->failed, false);
     task->joined = 1; /* the owner */
-    task->active = 0;
+    atomic_store(&task->active, 0);
     task->process = (long)getpid();
     if (task->most_workers < 2)
         return false;
@@ -200,10 +228,12 @@ static void withdraw(h5calib_task *task)
     for (h5calib_task **at = &first; *at; at = &(*at)->after)
         if (*at == task) {
             *at = task->after;
-            atomic_fetch_sub(&waiting_tasks, 1);
             break;
         }
-    while (task->active > 0)
+    pthread_mutex_unlock(&lock);
+    await_helpers(task);
+    pthread_mutex_lock(&lock);
+    while (atomic_load(&task->active) > 0)
         pthread_cond_wait(&done, &lock);
     pthread_mutex_unlock(&lock);
 }

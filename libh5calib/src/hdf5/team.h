@@ -22,7 +22,8 @@ struct h5calib_task {
     /* the team's own */
     _Atomic(size_t) next;
     _Atomic(bool) failed;
-    unsigned joined, active;
+    unsigned joined;
+    _Atomic(unsigned) active; /* changed under the lock, waited for without it */
     long process; /* that began it */
     struct h5calib_task *after;
 };

@@ -73,6 +73,23 @@ def _make_writable(number):
     _ready.add(number)
 
 
+def make_readable(dataset):
+    """Load hdf5plugin if the h5py.Dataset needs filters that HDF5 does not find by itself.
+
+    Raises `MissingPackageError` where it is not installed.
+    """
+    if dataset.is_virtual:
+        for source in dataset.virtual_sources():
+            if source.file_name == ".":
+                make_readable(dataset.file[source.dset_name])
+    if dataset.chunks is None:
+        return
+    properties = dataset.id.get_create_plist()
+    for number in (properties.get_filter(i)[0] for i in range(properties.get_nfilters())):
+        if not h5z.filter_avail(number):
+            _plugins()
+
+
 def apply(storage, dcpl):
     """Put the filters of `storage` into a dataset creation property list."""
     for number, values in storage.filters:

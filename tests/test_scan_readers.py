@@ -1,7 +1,7 @@
 """A calibrated camera scan through every reader: raw, computed by the plugin, by a factor.
 
-With OPENPMD_CCD_READERS=docs/readers.md the tests write that table. Programs that are not
-installed are skipped, with the reason; DEBIAN_PYTHON names Debian's own interpreter.
+`nox -s readers` has the tests write docs/readers.md. Programs that are not installed are
+skipped, with the reason; DEBIAN_PYTHON names Debian's own interpreter.
 """
 
 import importlib.metadata
@@ -37,10 +37,10 @@ series.flush()
 np.save(out, values)
 """
 VIEWER = """
-import os, sys, numpy as np
+import h5py, sys, numpy as np
 from openpmd_viewer import OpenPMDTimeSeries
-path, number, name, out = sys.argv[1:]
-series = OpenPMDTimeSeries(os.path.dirname(path), backend="h5py")
+path, number, name, out, backend = sys.argv[1:]
+series = OpenPMDTimeSeries(path, backend=backend)
 np.save(out, series.get_field(field=name, iteration=int(number))[0])
 """
 OURS = """
@@ -64,9 +64,9 @@ def call(command, environment):
     return done
 
 
-def script(code, python=sys.executable, *before):
+def script(code, *after, python=sys.executable):
     def read(path, number, name, out, environment):
-        call([python, *before, "-c", code, path, number, name, out], environment)
+        call([python, "-c", code, path, number, name, out, *after], environment)
         return np.load(out)
 
     return read
@@ -131,13 +131,21 @@ READERS = {
     "openPMD-api, h5py in the process": (
         script(API), version_of("openPMD-api", "h5py"), has_module("openpmd_api")
     ),
-    "openPMD-viewer": (script(VIEWER), version_of("openPMD-viewer"), has_module("openpmd_viewer")),
+    "openPMD-viewer, backend h5py": (
+        script(VIEWER, "h5py"), version_of("openPMD-viewer"), has_module("openpmd_viewer")
+    ),
+    "openPMD-viewer, backend openpmd-api": (
+        script(VIEWER, "openpmd-api"), version_of("openPMD-viewer", "openPMD-api"),
+        has_module("openpmd_viewer"),
+    ),
     "h5dump": (by_h5dump, program_version("h5dump", "-V"), has_program("h5dump", "hdf5-tools")),
     "ncdump": (by_ncdump, program_version("ncdump"), has_program("ncdump", "netcdf-bin")),
     "Debian's python3-h5py": (
-        script(H5PY, DEBIAN_PYTHON), h5py_version(DEBIAN_PYTHON), has_debian_h5py()
+        script(H5PY, python=DEBIAN_PYTHON), h5py_version(DEBIAN_PYTHON), has_debian_h5py()
     ),
 }  # fmt: skip
+#: those that multiply by unitSI, which is 2 for the mesh made by a factor
+IN_ITS_UNIT = ["openpmd_ccd.open_scan", "openPMD-viewer, backend openpmd-api"]
 _rows = {}
 
 
@@ -200,13 +208,15 @@ def _line(cells):
 
 
 _INTRODUCTION = """\
-Written by `OPENPMD_CCD_READERS=docs/readers.md pytest tests/test_scan_readers.py`; every cell
-is what a test saw. "Via plugin" is `(raw - dark) / flat`, read with `HDF5_PLUGIN_PATH` set to
-the folder that `h5calib doctor` shows; "via factor" is the plain virtual dataset with its own
-`unitSI`, which a scan has where there is no dark and the flat is a number. openPMD 1.1 has no
-offset: a number as dark is subtracted by the plugin. The last column is what the reader says
-to the mesh "via plugin" where HDF5 does not find the plugin. The openPMD-api wheel hides its
-libhdf5: import h5py in the same process."""
+Written by `python3 noxfile.py -s readers`; every cell is what a test saw, and the same tests fail
+where they see something else. "Via plugin" is `(raw - dark) / flat`, read with `HDF5_PLUGIN_PATH`
+set to the folder that `h5calib doctor` shows; "via factor" is the plain virtual dataset with its
+own `unitSI`, which a scan has where there is no dark and the flat is a number. openPMD 1.1 has no
+offset: a number as dark is subtracted by the plugin. The last column is what the reader says to
+the mesh "via plugin" where HDF5 does not find the plugin. The openPMD-api wheel hides its
+libhdf5: import h5py in the same process. `open_scan` and the viewer's backend openpmd-api
+multiply by `unitSI`, the others give the stored numbers."""
+PAGE = Path(__file__).resolve().parent.parent / "docs" / "readers.md"
 
 
 def needs(name):
@@ -224,8 +234,8 @@ def test_values(scan, tmp_path, with_plugin, reader, mesh):
     number, name = MESHES[mesh]
     found = read(path, number, name, tmp_path / "out.npy", with_plugin)
     wanted = expected[mesh]
-    if reader == "openpmd_ccd.open_scan" and mesh == "factor":
-        wanted = wanted.astype("f4") * np.float32(2)  # in its unit
+    if reader in IN_ITS_UNIT and mesh == "factor":
+        wanted = wanted.astype("f4") * np.float32(2)
     np.testing.assert_array_equal(found, wanted)
     _rows.setdefault(reader, {})[mesh] = "works"
 
@@ -239,7 +249,7 @@ def test_without_the_plugin_the_error_is_clear_and_the_rest_works(
     for mesh in ("raw", "factor"):
         number, name = MESHES[mesh]
         found = read(path, number, name, tmp_path / f"{mesh}.npy", without_plugin)
-        factor = 2 if (reader, mesh) == ("openpmd_ccd.open_scan", "factor") else 1
+        factor = 2 if reader in IN_ITS_UNIT and mesh == "factor" else 1
         np.testing.assert_array_equal(found, expected[mesh] * np.float32(factor))
     try:
         found = read(path, 0, "calibrated", tmp_path / "none.npy", without_plugin)
@@ -277,6 +287,27 @@ def test_validator(scan):
     _rows["validator"] = [f"openPMD-validator ({version})", good, good, good, "needs none"]
 
 
+def test_the_page_of_readers_is_up_to_date():
+    """The rows of docs/readers.md are our readers, and say what the tests above have seen."""
+    if os.environ.get("OPENPMD_CCD_READERS"):
+        pytest.skip("the page is being written")
+    rows = {}
+    for line in PAGE.read_text(encoding="utf-8").splitlines():
+        if line.startswith("| ") and not line.startswith(("| ---", "| reader |")):
+            name, *cells = (cell.strip() for cell in line.strip("|").split(" | "))
+            rows[name.rpartition(" (")[0]] = cells
+    assert list(rows) == [*READERS, "openPMD-validator"]
+    for name, seen in _rows.items():
+        if name == "validator":
+            assert rows["openPMD-validator"] == seen[1:]
+        else:
+            columns = dict(zip((*MESHES, "error"), rows[name], strict=True))
+            for column, text in seen.items():  # the sentence itself changes with versions
+                if (name, column) == ("openpmd_ccd.open_scan", "error"):
+                    continue  # h5calib finds the plugin of its wheel or prefix, not of a checkout
+                assert columns[column].split(":")[0] == text.split(":")[0], (name, column)
+
+
 def test_openpmd_api_says_units(scan):
     io = pytest.importorskip("openpmd_api", reason="openPMD-api is not installed")
     series = io.Series(str(scan[0]), io.Access.read_only)
@@ -287,16 +318,15 @@ def test_openpmd_api_says_units(scan):
     assert sorted(series.iterations[0].meshes) == ["calibrated", "raw"]
 
 
-def test_moved_to_another_folder(scan, tmp_path, with_plugin):
+@pytest.mark.parametrize("reader", READERS)
+def test_moved_to_another_folder(scan, tmp_path, with_plugin, reader):
+    read = needs(reader)
     folder = tmp_path / "elsewhere with ünicode"
     folder.mkdir()
     moved = folder / "renamed.h5"
     shutil.copy(scan[0], moved)
-    for reader in ("h5py", "openpmd_ccd.open_scan", "h5dump"):
-        if READERS[reader][2]:
-            continue
-        found = READERS[reader][0](moved, 0, "calibrated", tmp_path / f"{reader}.npy", with_plugin)
-        np.testing.assert_array_equal(found, scan[1]["plugin"])
+    found = read(moved, 0, "calibrated", tmp_path / "out.npy", with_plugin)
+    np.testing.assert_array_equal(found, scan[1]["plugin"])
 
 
 WRITER = """

@@ -73,6 +73,13 @@ bool h5calib_descriptor_parse(const unsigned *words, size_t n, h5calib_descripto
     return true;
 }
 
+void h5calib_descriptor_rename(unsigned *words, size_t n, const uint8_t dataset_uuid[16])
+{
+    for (int i = 0; i < 4; i++)
+        words[7 + i] = get32(dataset_uuid + 4 * i);
+    words[n - 1] = words_crc(words, n - 1);
+}
+
 static uint32_t stub_crc(const uint8_t *dataset_uuid, const uint8_t *chunk)
 {
     return h5calib_crc32(h5calib_crc32(0, dataset_uuid, 16), chunk, 8);

@@ -31,6 +31,9 @@ typedef struct h5calib_descriptor {
 bool h5calib_descriptor_parse(const unsigned *words, size_t n, h5calib_descriptor *out,
                               char *message, size_t message_size);
 
+/* Give words that are complete otherwise another dataset's UUID. */
+void h5calib_descriptor_rename(unsigned *words, size_t n, const uint8_t dataset_uuid[16]);
+
 /* The chunk number in a stub of n bytes. */
 bool h5calib_stub_parse(const void *stub, size_t n, const uint8_t dataset_uuid[16], uint64_t *chunk,
                         char *message, size_t message_size);

@@ -2,8 +2,11 @@
 
 import contextlib
 import io
+import os
+import pickle
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -21,65 +24,90 @@ def validator(path):
     return int(errors), int(warnings)
 
 
-def by_api(path):
+def with_plugins(reader, *arguments):
+    """Call one of these readers in a new process, with HDF5_PLUGIN_PATH set from its start."""
+    import h5calib._plugin
+    import hdf5plugin
+
+    folders = [hdf5plugin.PLUGIN_PATH, str(h5calib._plugin.plugin_file().parent)]
+    code = (
+        "import pickle, sys, conftest\n"
+        "reader, *arguments = pickle.load(sys.stdin.buffer)\n"
+        "result = getattr(conftest, reader)(*arguments)\n"
+        "with open(sys.argv[1], 'wb') as file: pickle.dump(result, file)\n"
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        out = Path(folder, "result")
+        subprocess.run(
+            [sys.executable, "-c", code, out],
+            input=pickle.dumps((reader.__name__, *arguments)), check=True, timeout=120,
+            cwd=Path(__file__).parent,
+            env={**os.environ, "HDF5_PLUGIN_PATH": os.pathsep.join(folders)},
+        )  # fmt: skip
+        return pickle.loads(out.read_bytes())
+
+
+def by_api(path, mesh="raw"):
     """{number: everything that openPMD-api reads of the shot}."""
+    import h5py  # noqa: F401  calibrated meshes: openPMD-api hides its own libhdf5
     import openpmd_api
 
     series = openpmd_api.Series(str(path), openpmd_api.Access.read_only)
+    name_of_scalar = openpmd_api.Mesh_Record_Component.SCALAR
     shots = {}
     for number in series.iterations:
         iteration = series.iterations[number]
-        mesh = iteration.meshes["raw"]
+        record = iteration.meshes[mesh]
         planes = {}
-        for name in mesh:
-            pixels = mesh[name][()]
+        for name in record:
+            pixels = record[name][()]
             series.flush()
-            scalar = name == openpmd_api.Mesh_Record_Component.SCALAR
-            planes["" if scalar else name] = np.array(pixels)
-            assert mesh[name].unit_SI == 1.0
-            assert mesh[name].position == [0.5] * pixels.ndim
+            planes["" if name == name_of_scalar else name] = np.array(pixels)
+            assert record[name].position == [0.5] * pixels.ndim
         shots[number] = {
             "planes": planes,
             "time": iteration.time * iteration.time_unit_SI,
-            "axes": list(mesh.axis_labels),
-            "spacing": [s * mesh.grid_unit_SI for s in mesh.grid_spacing],
-            "offset": [s * mesh.grid_unit_SI for s in mesh.grid_global_offset],
-            "unit_dimension": list(mesh.unit_dimension),
-            "order": mesh.data_order,
-            "geometry": str(mesh.geometry),
+            "axes": list(record.axis_labels),
+            "spacing": [s * record.grid_unit_SI for s in record.grid_spacing],
+            "offset": [s * record.grid_unit_SI for s in record.grid_global_offset],
+            "unit_si": [record[name].unit_SI for name in record],
+            "unit_dimension": list(record.unit_dimension),
+            "order": record.data_order,
+            "geometry": str(record.geometry),
             "metadata": {
                 k: iteration.get_attribute(k)
                 for k in iteration.attributes
                 if k not in ("time", "dt", "timeUnitSI")
             },
-            "mesh": {k: mesh.get_attribute(k) for k in mesh.attributes},
+            "mesh": {k: record.get_attribute(k) for k in record.attributes},
         }
     series.close()
     return shots
 
 
-def by_viewer(path, number, component=""):
-    """(pixels, grid, time by shot number) of openPMD-viewer.
+def by_viewer(path, components, backend, mesh="raw"):
+    """What openPMD-viewer reads: {number: {component: pixels, axes, x, y}}, {number: time}.
 
-    Its `get_field` knows no components but directions (x, y, z), so a colour is read
-    through its data reader.
+    `components` names those to read, by shot; its `get_field` knows none but directions
+    (x, y, z), so a colour is read through its data reader.
     """
+    import h5py  # noqa: F401  see by_api
     from openpmd_viewer import OpenPMDTimeSeries
 
-    # its files are found by folder; a folder of its own holds this one alone
-    folder = Path(path).parent / f"viewer-{Path(path).stem}"
-    folder.mkdir(exist_ok=True)
-    link = folder / Path(path).name
-    if not link.exists():
-        link.hardlink_to(path)
-    series = OpenPMDTimeSeries(str(folder), backend="h5py")
-    if component:
-        labels = series.fields_metadata["raw"]["axis_labels"]
-        read = series.data_reader.read_field_cartesian
-        pixels, info = read(number, "raw", component, labels, None, None)
-    else:
-        pixels, info = series.get_field(field="raw", iteration=number)
-    return pixels, info, dict(zip(series.iterations.tolist(), series.t.tolist(), strict=True))
+    path = Path(path)  # a .bp is a folder, which the viewer finds in its own folder only
+    series = OpenPMDTimeSeries(str(path if path.is_file() else path.parent), backend=backend)
+    found = {}
+    for number, names in components.items():
+        found[number] = {}
+        for name in names:
+            if name:
+                labels = series.fields_metadata[mesh]["axis_labels"]
+                read = series.data_reader.read_field_cartesian
+                pixels, info = read(number, mesh, name, labels, None, None)
+            else:
+                pixels, info = series.get_field(field=mesh, iteration=number)
+            found[number][name] = {"pixels": pixels, "axes": info.axes, "x": info.x, "y": info.y}
+    return found, dict(zip(map(int, series.iterations), map(float, series.t), strict=True))
 
 
 def openpmd_ls(path):

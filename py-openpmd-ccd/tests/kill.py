@@ -3,7 +3,8 @@
 A child writes shots at full speed and acknowledges each through a pipe once it is promised to
 be safe. It is killed with SIGKILL at a random moment between its start and its close. Then the
 scan is recovered and read through openPMD-api. The exit code is 0 only if no acknowledged shot
-is lost, every shot in the file has the right pixels, and every file is readable.
+is lost, every shot in the file has the right pixels, and every file is readable. Calibrated scans
+must also have the right values, bit for bit, computed by h5calib's filter.
 """
 
 import argparse
@@ -17,18 +18,26 @@ import time
 from collections import Counter
 from pathlib import Path
 
+import h5calib.series  # noqa: F401
+import h5py
 import numpy as np
 import openpmd_ccd
 
 # imported before the children are, so that they are killed while writing, not importing
 import openpmd_ccd.adios
 import openpmd_ccd.bp4
+import openpmd_ccd.calibrated
 import openpmd_ccd.images
 import openpmd_ccd.swmr
 
 SIZES = (64, 128, 256, 512, 1024, 2048)
 #: how often each way of writing is drawn
-WAYS = {"plain": 6, "gzip": 1, "colour": 1, "metadata": 1, "swmr": 1, "fsync": 1, "bp": 1}
+WAYS = {
+    "plain": 6, "calibrated": 2, "gzip": 1, "colour": 1, "metadata": 1, "swmr": 1, "fsync": 1,
+    "bp": 1,
+}  # fmt: skip
+#: the shot from which on a calibrated scan has a new dark
+NEW_DARK = 3
 LONGEST = 0.6
 OPENING = 64
 
@@ -40,8 +49,16 @@ def frame(number, size, way):
     return np.stack([pixels, pixels + 1, pixels + 2], -1) if way == "colour" else pixels
 
 
-def options(way):
+def constants(size, number):
+    """Dark and flat of a calibrated shot."""
+    flat = 1 + frame(0, size, "flat").astype("f4") / 65536
+    return flat * 100 + (7 if number >= NEW_DARK else 0), flat
+
+
+def options(way, size):
     """Options of `CCD` for a way of writing."""
+    if way == "calibrated":
+        return dict(zip(("dark", "flat"), constants(size, 0), strict=True))
     return {
         "gzip": {"compression": "gzip"}, "swmr": {"swmr": True}, "fsync": {"fsync": True},
     }.get(way, {})  # fmt: skip
@@ -49,8 +66,10 @@ def options(way):
 
 def write(path, size, way, blocking, shots, pipe):
     """The child: write `shots` shots, acknowledge the safe ones, close."""
-    with openpmd_ccd.CCD(path, blocking=blocking, **options(way)) as scan:
+    with openpmd_ccd.CCD(path, blocking=blocking, **options(way, size)) as scan:
         for number in range(shots):
+            if way == "calibrated" and number == NEW_DARK:
+                scan.recalibrate(dark=constants(size, number)[0])
             metadata = {"delay": number / 2, "note": "x" * 50} if way == "metadata" else None
             scan.add(number, frame(number, size, way), metadata=metadata)
             if not blocking and number % 3 == 2:
@@ -112,7 +131,22 @@ def check(path, size, way, expected):
             if not np.array_equal(plane, want):
                 wrong.append(number)
     series.close()
+    if way == "calibrated":
+        wrong += wrong_values(path, size, found)
     return expected - found, wrong, len(found)
+
+
+def wrong_values(path, size, numbers):
+    """Numbers of the shots whose calibrated values are not (raw - dark) / flat in float32."""
+    wrong = []
+    with h5py.File(path) as file:
+        for number in numbers:
+            dark, flat = constants(size, number)
+            values = (frame(number, size, "calibrated").astype("f4") - dark) / flat
+            shots = file[f"data/{number}/shots"]
+            if "calibrated" not in shots or not np.array_equal(shots["calibrated"][()], values):
+                wrong.append(number)
+    return wrong
 
 
 def one(folder, seed, count, ways=None, blocking=None):

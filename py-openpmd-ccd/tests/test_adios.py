@@ -1,6 +1,7 @@
 """ADIOS2 files: what a kill leaves, and what `recover` makes of it."""
 
 import os
+import pickle
 import subprocess
 import sys
 
@@ -67,6 +68,19 @@ def test_compression(compression, tmp_path):
         scan.add(0, frame(0, (300, 300)))
     np.testing.assert_array_equal(by_api(path)[0]["planes"][""], frame(0, (300, 300)))
     assert sum(p.stat().st_size for p in path.iterdir()) < 0.95 * 2 * 300 * 300
+
+
+@pytest.mark.parametrize("suffix", [".h5", ".bp"])
+def test_arrays_from_elsewhere(suffix, tmp_path):
+    """Out of a pickle (another process), read-only (a camera's buffer), strided."""
+    path = tmp_path / f"cam{suffix}"
+    given = [pickle.loads(pickle.dumps(frame(0))), frame(1), frame(2, (128, 64))[::2].T]
+    given[1].flags.writeable = False
+    with CCD(path) as scan:
+        for number, image in enumerate(given):
+            scan.add(number, image)
+    for number, shot in by_api(path).items():
+        np.testing.assert_array_equal(shot["planes"][""], given[number])
 
 
 def test_bad_options(tmp_path):

@@ -301,12 +301,33 @@ def test_dask_and_xarray(scan_path, rng, dark, flat):
         data = scan.xarray()
         assert data.calibrated.dims == ("shot", "y", "x")
         assert data.calibrated.units == "J/m^2"
-        np.testing.assert_allclose(data.x[:2], [0, 2e-6])
+        np.testing.assert_allclose(data.x[:2], [1e-6, 3e-6])  # the pixels' centres
         same(data.calibrated.values, scan.calibrated)
         assert data.delay.values.tolist() == [0, 0.5, 1]
         assert scan.time.tolist() == [0, 1, 2]
         assert scan.metadata["delay"].tolist() == [0, 0.5, 1]
         assert scan.xarray(dask=True, numbers=[2]).calibrated.chunks is not None
+
+
+def test_xarray_of_shots_that_differ(scan_path, rng, dark):
+    """One coordinate, one unit: not where `recalibrate` has changed them in between."""
+    pytest.importorskip("xarray")
+    raw = images(rng, 4)
+    with CCD(scan_path, dark=dark, resolution=2e-6) as scan:
+        scan.add(0, raw[0])
+        scan.recalibrate(resolution=3e-6)
+        scan.add(1, raw[1])
+        scan.add(2, raw[2])
+        scan.recalibrate(unit="J/m^2")
+        scan.add(3, raw[3])
+    with open_scan(scan_path) as scan:
+        with pytest.raises(openpmd_ccd.ImageError, match="shots 0 and 1 differ in grid_spacing"):
+            scan.xarray()
+        with pytest.raises(openpmd_ccd.ImageError, match=r"shots 2 and 3 differ in unit \(.*J/m"):
+            scan.xarray([2, 3])
+        with pytest.raises(openpmd_ccd.ImageError, match=r"values in .* and .* are no stack"):
+            _ = scan.calibrated
+        np.testing.assert_allclose(scan.xarray([1, 2]).x[:2], [1.5e-6, 4.5e-6])
 
 
 def test_labview(tmp_path, rng, dark, flat):

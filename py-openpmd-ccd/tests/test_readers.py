@@ -1,104 +1,17 @@
-"""Files of every feature, as openPMD's own tools read them."""
+"""Attributes, types and times, as openPMD's own tools read them; see also test_features."""
 
 import time
 
 import numpy as np
 import pytest
-from conftest import by_api, by_viewer, frame, openpmd_ls, validator
+from conftest import by_api, frame, validator
 from openpmd_ccd import CCD
-
-CAMERA = {
-    "name": "far field",
-    "model": "HERO8 Black",
-    "serial": "12345678",
-    "operator": "Jürgen Müller <jm@example.org>",
-    "resolution": (5e-6, 4e-6),
-    "roi": (100, 20, 30, 40),
-    "exposure_time": 1e-3,
-    "bit_depth": 12,
-    "saturation_value": 4095,
-}
-FEATURES = {
-    "plain": ({}, [frame(0), frame(1)]),
-    "camera": (CAMERA, [frame(0, (40, 30)), frame(1, (40, 30))]),
-    "colour": (CAMERA, [frame(0, (5, 7, 3)), frame(1, (5, 7, 4))]),
-    "pages": (CAMERA, [frame(0, (6, 5, 7))]),
-    "colour pages": ({}, [frame(0, (6, 5, 7, 3))]),
-    "mixed": ({}, [frame(0), frame(1, (8, 9), "f4"), frame(2, (4, 5, 3), "u1")]),
-    "gzip": ({"compression": "gzip"}, [frame(0, (300, 200)), frame(1, (4, 5, 3))]),
-    "large chunks": ({"compression": ("gzip", 4)}, [frame(0, (3000, 1500))]),
-    "swmr": ({"swmr": True, **CAMERA}, [frame(0), frame(1)]),
-    "swmr fsync not blocking": ({"swmr": True, "fsync": True, "blocking": False}, [frame(0)] * 3),
-    "swmr colour gzip": ({"swmr": True, "compression": "gzip"}, [frame(0, (5, 7, 3))]),
-    "not blocking": ({"blocking": False}, [frame(i) for i in range(20)]),
-    "fsync": ({"fsync": True}, [frame(0)]),
-    "one pixel": ({}, [np.full((1, 1), 7, "u2")]),
-}
-
-
-def planes_of(image):
-    if image.ndim >= 3 and image.shape[-1] in (3, 4):
-        return {c: image[..., i] for i, c in enumerate("rgba"[: image.shape[-1]])}
-    return {"": image}
-
-
-def write(path, options, images):
-    before = time.time()
-    with CCD(path, **options) as scan:
-        for number, image in enumerate(images):
-            scan.add(3 * number, image, metadata={"delay": 0.5 * number, "stage": "übung"})
-    return before, time.time()
-
-
-def check(shots, options, images, between):
-    assert sorted(shots) == [3 * i for i in range(len(images))]
-    dx, dy = options.get("resolution", (1, 1))
-    x0, y0 = options.get("roi", (0, 0))[:2]
-    for number, image in enumerate(images):
-        shot, planes = shots[3 * number], planes_of(image)
-        assert set(shot["planes"]) == set(planes)
-        for name, plane in planes.items():
-            np.testing.assert_array_equal(shot["planes"][name], plane)
-            assert shot["planes"][name].dtype == image.dtype
-        paged = next(iter(planes.values())).ndim == 3
-        assert shot["axes"] == ["page"] * paged + ["y", "x"]
-        np.testing.assert_allclose(shot["spacing"], [1] * paged + [dy, dx])
-        np.testing.assert_allclose(shot["offset"], [0] * paged + [y0 * dy, x0 * dx])
-        assert shot["unit_dimension"] == [0] * 7
-        assert (shot["order"], shot["geometry"]) == ("C", "Geometry.cartesian")
-        assert between[0] <= shot["time"] <= between[1]
-        assert shot["metadata"] == {"delay": 0.5 * number, "stage": "übung"}
-
-
-@pytest.mark.parametrize("feature", FEATURES)
-def test_openpmd_reads_what_was_written(feature, scan_path):
-    options, images = FEATURES[feature]
-    between = write(scan_path, options, images)
-    assert validator(scan_path) == (0, 0)
-    check(by_api(scan_path), options, images, between)
-    assert f"number of iterations: {len(images)} (groupBased)" in openpmd_ls(scan_path)
-
-
-@pytest.mark.parametrize("feature", FEATURES)
-def test_viewer_reads_what_was_written(feature, scan_path):
-    options, images = FEATURES[feature]
-    between = write(scan_path, options, images)
-    dx, dy = options.get("resolution", (1, 1))
-    x0, y0 = options.get("roi", (0, 0))[:2]
-    for component, plane in planes_of(images[0]).items():
-        pixels, info, times = by_viewer(scan_path, 0, component)
-        np.testing.assert_array_equal(pixels, plane)
-        names = ["page", "y", "x"][-plane.ndim :]
-        assert info.axes == dict(enumerate(names))
-        rows, columns = plane.shape[-2:]
-        np.testing.assert_allclose(info.y, (y0 + 0.5 + np.arange(rows)) * dy)
-        np.testing.assert_allclose(info.x, (x0 + 0.5 + np.arange(columns)) * dx)
-    assert sorted(times) == [3 * i for i in range(len(images))]
-    assert all(between[0] <= t <= between[1] for t in times.values())
+from test_features import CAMERA, planes_of
 
 
 def test_camera_is_described(scan_path):
-    write(scan_path, *FEATURES["camera"])
+    with CCD(scan_path, **CAMERA) as scan:
+        scan.add(0, frame(0))
     import openpmd_api
 
     series = openpmd_api.Series(str(scan_path), openpmd_api.Access.read_only)
@@ -119,7 +32,8 @@ def test_date_has_the_local_time_zone(scan_path, monkeypatch):
     monkeypatch.setenv("TZ", "Asia/Kolkata")
     time.tzset()
     try:
-        write(scan_path, *FEATURES["plain"])
+        with CCD(scan_path) as scan:
+            scan.add(0, frame(0))
     finally:
         monkeypatch.undo()
         time.tzset()
@@ -130,17 +44,6 @@ def test_date_has_the_local_time_zone(scan_path, monkeypatch):
     assert date.endswith(" +0530")
     age = datetime.now(timezone.utc) - datetime.strptime(date, "%Y-%m-%d %H:%M:%S %z")
     assert 0 <= age.total_seconds() < 60
-
-
-@pytest.mark.parametrize("dtype", ["u1", "i1", "u2", "i2", "u4", "i4", "u8", "i8", "f4", "f8"])
-@pytest.mark.parametrize("order", "<>")
-def test_native_types_are_kept(dtype, order, scan_path):
-    image = np.array([[0, 1, 2], [3, 4, 100]]).astype(order + dtype)
-    with CCD(scan_path) as scan:
-        scan.add(0, image)
-    (plane,) = by_api(scan_path)[0]["planes"].values()
-    assert plane.dtype == np.dtype(dtype)
-    np.testing.assert_array_equal(plane, image)
 
 
 @pytest.mark.parametrize(
@@ -154,29 +57,6 @@ def test_types_that_readers_drop_are_converted(given, stored, scan_path):
     (plane,) = by_api(scan_path)[0]["planes"].values()
     assert plane.dtype == np.dtype(stored)
     np.testing.assert_array_equal(plane, image)
-
-
-@pytest.mark.parametrize("compression", ["bitshuffle", "blosc2"])
-def test_plugin_compression(compression, scan_path):
-    hdf5plugin = pytest.importorskip("hdf5plugin")
-    images = [frame(0, (300, 200)), frame(1, (5, 7, 3))]
-    write(scan_path, {"compression": compression}, images)
-    assert validator(scan_path) == (0, 0)
-    import os
-    import subprocess
-    import sys
-
-    code = (
-        "import sys, conftest, numpy as np\n"
-        "shots = conftest.by_api(sys.argv[1])\n"
-        "np.testing.assert_array_equal(shots[0]['planes'][''], conftest.frame(0, (300, 200)))\n"
-        "assert set(shots[3]['planes']) == set('rgb')\n"
-    )
-    environment = {**os.environ, "HDF5_PLUGIN_PATH": hdf5plugin.PLUGIN_PATH}
-    folder = os.path.dirname(__file__)
-    subprocess.run(
-        [sys.executable, "-c", code, scan_path], check=True, env=environment, cwd=folder, timeout=60
-    )
 
 
 def test_metadata_kinds(scan_path):

@@ -1,9 +1,12 @@
 """`open_scan` on .h5 and .bp."""
 
+import subprocess
+import sys
+
 import h5py
 import numpy as np
 import pytest
-from conftest import frame
+from conftest import BIN, frame
 from openpmd_ccd import CCD, ImageError, MissingPackageError, ShotNumberError, open_scan
 
 
@@ -118,3 +121,44 @@ def test_files_of_other_writers(tmp_path):
     with open_scan(path) as scan:
         np.testing.assert_array_equal(scan.shot(4).pixels, pixels)
         assert scan.shot(4).time == 2.0
+
+
+READ = """
+import sys
+from openpmd_ccd import open_scan
+assert "hdf5plugin" not in sys.modules
+with open_scan(sys.argv[1]) as scan:
+    print(int(scan.raw.sum(dtype="u8")), float(scan.calibrated[1, 2, 3]))
+"""
+
+
+@pytest.mark.parametrize("options", [{}, {"swmr": True}], ids=str)
+@pytest.mark.parametrize("compression", ["bitshuffle", "blosc2"])
+def test_compressed_scans_need_no_import(compression, options, tmp_path):
+    """`open_scan` and the commands load hdf5plugin themselves."""
+    pytest.importorskip("h5calib")
+    images = [frame(i, (30, 40)) for i in range(3)]
+    dark = np.full((30, 40), 3.5)
+    with CCD(tmp_path / "cam.h5", dark=dark, compression=compression, **options) as scan:
+        for number, image in enumerate(images):
+            scan.add(number, image)
+    command = [sys.executable, "-c", READ, tmp_path / "cam.h5"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    total, value = done.stdout.split()
+    assert int(total) == np.sum(images, dtype="u8")
+    assert float(value) == images[1][2, 3] - 3.5
+    command = [BIN / "openpmd-ccd", "dark", tmp_path / "cam.h5", "-o", tmp_path / "dark.h5"]
+    assert subprocess.run(command, timeout=60).returncode == 0
+
+
+def test_compressed_scans_say_what_is_missing(scan_path, monkeypatch):
+    from openpmd_ccd import compression
+
+    with CCD(scan_path, compression="blosc2") as scan:
+        scan.add(0, frame(0))
+    monkeypatch.setattr(compression.h5z, "filter_avail", lambda _: False)
+    monkeypatch.setitem(sys.modules, "hdf5plugin", None)
+    missing = pytest.raises(MissingPackageError, match=r"openpmd-ccd\[compression\]")
+    with open_scan(scan_path) as scan, missing:
+        _ = scan.raw

@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import time
+import traceback
 from datetime import datetime, timedelta, timezone
 
 import h5py
@@ -19,6 +20,7 @@ from openpmd_ccd import (
     ScanExistsError,
     SettingError,
     ShotNumberError,
+    WriteError,
 )
 
 
@@ -258,6 +260,27 @@ def test_interpreter_exit_closes(blocking, scan_path):
     assert sorted(by_api(scan_path)) == list(range(20))
 
 
+def test_exit_closes_scans_before_h5py_is_taken_down(scan_path):
+    """h5py is imported when it is needed, and what is registered last runs first."""
+    code = (
+        "import atexit, sys\n"
+        "done, register = [], atexit.register\n"
+        "def noting(f, *a, **k):\n"
+        "    return register(lambda *b, **c: (done.append(f.__name__), f(*b, **c)), *a, **k)\n"
+        "def show(): print(*done)\n"
+        "register(show)\n"
+        "import openpmd_ccd\n"
+        "atexit.register = noting\n"
+        "scan = openpmd_ccd.CCD(sys.argv[1], blocking=False)\n"
+        "scan.add(0, [[1, 2], [3, 4]])\n"
+    )
+    command = [sys.executable, "-c", code, scan_path]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
+    names = done.stdout.split()
+    assert "_unregister_converters" in names or "unregister_converters" in names
+    assert names[0] == "_close_all"
+
+
 def test_threads_may_share_a_scan(scan_path):
     from concurrent.futures import ThreadPoolExecutor
 
@@ -317,6 +340,38 @@ def test_permission_denied(tmp_path):
         assert done.stdout.startswith("5012 "), done.stderr
         (tmp_path / "ok.h5").unlink()
     assert not list(folder.iterdir())
+
+
+@pytest.mark.parametrize("compression", ["bitshuffle", "blosc2"])
+def test_filters_write_where_their_path_is_set(compression, scan_path):
+    """HDF5 then finds hdf5plugin's filters by itself, in a state in which they only read."""
+    import hdf5plugin
+
+    code = (
+        "import sys, numpy as np\n"
+        "from openpmd_ccd import CCD\n"
+        "with CCD(sys.argv[1], compression=sys.argv[2]) as scan:\n"
+        "    scan.add(0, np.arange(6000, dtype='u2').reshape(60, 100))\n"
+    )
+    command = [sys.executable, "-c", code, scan_path, compression]
+    environment = {**os.environ, "HDF5_PLUGIN_PATH": hdf5plugin.PLUGIN_PATH}
+    subprocess.run(command, check=True, timeout=60, env=environment)
+    with h5py.File(scan_path) as file:
+        np.testing.assert_array_equal(file["data/0/shots/raw"][()].ravel(), np.arange(6000))
+
+
+def test_the_error_of_add_is_seen_when_close_fails_too(scan_path, monkeypatch):
+    import openpmd_ccd.hdf5
+
+    with pytest.raises(WriteError, match="not complete") as caught, CCD(scan_path) as scan:
+        scan.add(0, frame(0))
+        monkeypatch.setattr(openpmd_ccd.hdf5.ScanFile, "put", _broken)
+        scan.add(1, frame(1))
+    assert "the disk is on fire" in "".join(traceback.format_exception(caught.value))
+
+
+def _broken(*_):
+    raise OSError("the disk is on fire")
 
 
 def test_compressed_scans_are_smaller(tmp_path):

@@ -36,6 +36,15 @@ def debian_packages(names: list[str], suite: str, folder: Path) -> None:
         package.unlink()
 
 
+def debian_programs(names: list[str], suite: str, folder: Path) -> None:
+    """Unpack `names`, and what they need and this machine does not have, into `folder`."""
+    install = ["install", "--yes", "--download-only", "--no-install-recommends", "--reinstall"]
+    _apt("deb", suite, [*install, *names], folder)
+    for package in folder.glob("*.deb"):
+        _run(["dpkg-deb", "--extract", package, folder])
+        package.unlink()
+
+
 def _apt(kind: str, suite: str, command: list[str], folder: Path) -> None:
     """Run apt-get in `folder`, with one suite of Debian and not with the machine's own lists."""
     private = folder / "apt"
@@ -51,10 +60,13 @@ def _apt(kind: str, suite: str, command: list[str], folder: Path) -> None:
         "Acquire::Languages": "none",
         "Acquire::Check-Valid-Until": "false",
         "APT::Sandbox::User": "root",
+        "Debug::NoLocking": "1",
     }
     apt = ["apt-get", "-qq", *(f"-o{key}={value}" for key, value in options.items())]
     _run([*apt, "update"], folder)
     _run([*apt, *command], folder)
+    for package in (private / "cache/archives").glob("*.deb"):
+        package.rename(folder / package.name)
     shutil.rmtree(private)
 
 

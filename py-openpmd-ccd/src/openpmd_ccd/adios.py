@@ -32,6 +32,12 @@ _OPERATORS = {
 }
 
 
+def _as_openpmd_takes_it(plane):
+    """openPMD-api refuses read-only arrays, and unpickled ones: their dtype is another object."""
+    plane = plane if plane.flags.writeable else plane.copy()
+    return plane.view(np.dtype(plane.dtype.type))
+
+
 def openpmd_api():
     """The module openpmd_api, or an error that says how to get it."""
     try:
@@ -117,7 +123,7 @@ class AdiosWriter:
             part.reset_dataset(self._io.Dataset(plane.dtype, plane.shape))
             part.unit_SI = 1.0
             part.position = [0.5] * plane.ndim
-            part.store_chunk(plane)
+            part.store_chunk(_as_openpmd_takes_it(plane))
         iteration.close()
 
     def _set_mesh(self, mesh, form):

@@ -76,7 +76,7 @@ class CalibratedMeshes:
         mesh, component = self._attributes(cal, form)
         try:
             if form.components == (SCALAR,):
-                self._add_one(place, raw, cal, SCALAR, mesh + component, form)
+                self._add_one(place, raw, cal, SCALAR, mesh, form)
                 return
             _write(make_group(self._file, place).id, mesh)
             for part in form.components:
@@ -106,8 +106,17 @@ class CalibratedMeshes:
                 mesh |= {"ccdFlat": np.float64(cal.parameters["flat"])}
             si = cal.unit.si * (1.0 if cal.algorithm else cal.factor)
             component = attributes.component(form) | {"unitSI": np.float64(si)}
-            cache[form] = _prepared(mesh), _prepared(component)
+            if form.components == (SCALAR,):  # one object has both
+                cache[form] = self._ready(cal, mesh | component), None
+            else:
+                cache[form] = _prepared(mesh), self._ready(cal, component)
         return cache[form]
+
+    @staticmethod
+    def _ready(cal, values):
+        """Attributes of a dataset, as what makes it takes them."""
+        prepared = _prepared(values)
+        return h5calib().series.Attributes(prepared) if cal.algorithm else prepared
 
     def record(self, cal):
         """What the journal keeps of a stored set; call it after a flush."""

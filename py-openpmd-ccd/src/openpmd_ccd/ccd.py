@@ -1,8 +1,8 @@
 """`CCD`: the shots of one camera as an openPMD file."""
 
 import atexit
-import contextlib
 import os
+import sys
 import threading
 import time as clock
 import weakref
@@ -124,6 +124,10 @@ class CCD:
         if not blocking:
             self._start_thread(queue_size, when_full)
         _OPEN.add(self)
+        # the last to be registered is the first to run: h5py, imported late, takes down what the
+        # writing thread uses
+        atexit.unregister(_close_all)
+        atexit.register(_close_all)
 
     def _calibrate_with(self, **given):
         """A new set of constants where any of `given` is not None."""
@@ -345,9 +349,9 @@ def _open_writer(path, camera, compression, overwrite, fsync, swmr):
 _OPEN = weakref.WeakSet()
 
 
-@atexit.register
 def _close_all():
     for scan in list(_OPEN):
-        # the interpreter is ending: where closing fails, the journal stays for `recover`
-        with contextlib.suppress(Exception):
+        try:
             scan.close()
+        except Exception as error:  # nobody can catch it any more; the journal stays for `recover`
+            print(f"openpmd-ccd: {error}", file=sys.stderr)

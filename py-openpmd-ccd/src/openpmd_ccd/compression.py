@@ -5,6 +5,7 @@ bitshuffle), or any filter object of hdf5plugin. openPMD-api reads gzip by itsel
 others when HDF5_PLUGIN_PATH points to hdf5plugin's plugins.
 """
 
+import importlib.util
 from collections.abc import Mapping
 
 from h5py import h5z
@@ -13,6 +14,7 @@ from .errors import MissingPackageError, SettingError
 from .shot import Storage
 
 _BUILT_IN = {1: "gzip", 2: "shuffle"}
+_ready = set()
 
 
 def storage(option):
@@ -55,11 +57,44 @@ def _plugins():
     return hdf5plugin
 
 
+def _make_writable(number):
+    """Let hdf5plugin register the filter itself, where HDF5 found it through HDF5_PLUGIN_PATH.
+
+    Without hdf5plugin's initialisation its filters can read, but fail to create a dataset.
+    """
+    if number in _ready:
+        return
+    if importlib.util.find_spec("hdf5plugin") is None and h5z.filter_avail(number):
+        return
+    hdf5plugin = _plugins()
+    for name, where in hdf5plugin.get_config().registered_filters.items():
+        if hdf5plugin.FILTERS[name] == number and where == "unknown":
+            hdf5plugin.register(name, force=True)
+    _ready.add(number)
+
+
+def make_readable(dataset):
+    """Load hdf5plugin if the h5py.Dataset needs filters that HDF5 does not find by itself.
+
+    Raises `MissingPackageError` where it is not installed.
+    """
+    if dataset.is_virtual:
+        for source in dataset.virtual_sources():
+            if source.file_name == ".":
+                make_readable(dataset.file[source.dset_name])
+    if dataset.chunks is None:
+        return
+    properties = dataset.id.get_create_plist()
+    for number in (properties.get_filter(i)[0] for i in range(properties.get_nfilters())):
+        if not h5z.filter_avail(number):
+            _plugins()
+
+
 def apply(storage, dcpl):
     """Put the filters of `storage` into a dataset creation property list."""
     for number, values in storage.filters:
-        if number not in _BUILT_IN and not h5z.filter_avail(number):
-            _plugins()
+        if number not in _BUILT_IN:
+            _make_writable(number)
         if number == h5z.FILTER_SHUFFLE:
             dcpl.set_shuffle()
         else:

@@ -5,6 +5,7 @@ import os
 import h5py
 import numpy as np
 
+from .compression import make_readable
 from .errors import CalibrationError, ImageError
 
 _HDF5 = b"\x89HDF\r\n\x1a\n"
@@ -79,6 +80,7 @@ def _dataset(file, name, path):
             f"{path} has no dataset {name}; it has {', '.join(datasets) or 'none at its top'}: "
             f"write '{path}:/path/of/dataset'"
         )
+    make_readable(found)
     values = found[()]
     bad = found.parent.get(BAD_PIXELS)
     if isinstance(bad, h5py.Dataset) and bad.shape == values.shape:

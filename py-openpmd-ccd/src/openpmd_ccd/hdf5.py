@@ -56,13 +56,14 @@ class ScanFile:
         name = b"%d" % shot.number
         try:
             datasets = template.copy(self.data, name, shot.time)
-            for component, dataset in zip(template.form.components, datasets, strict=True):
-                write(dataset, component)
             if shot.metadata:
                 group = h5py.h5g.open(self.data, name)
                 write_attributes(group, attributes.metadata(shot.metadata))
             if shot.calibration is not None:
                 self.calibrated.add(shot.number, template.form, shot.calibration)
+            # the pixels last: they push everything else out of the processor's caches
+            for component, dataset in zip(template.form.components, datasets, strict=True):
+                write(dataset, component)
         except BaseException:
             self.discard(name)
             raise

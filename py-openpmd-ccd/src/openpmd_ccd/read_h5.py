@@ -6,6 +6,7 @@ import numpy as np
 from . import attributes
 from .calibrated import MESH
 from .calibration import h5calib
+from .compression import make_readable
 
 
 def plain(value):
@@ -79,7 +80,9 @@ class H5Reader:
     def pixels(self, number, component):
         """Array of one component ("" for a grey image)."""
         mesh = self._mesh(number)
-        return (mesh[component] if component else mesh)[()]
+        dataset = mesh[component] if component else mesh
+        make_readable(dataset)
+        return dataset[()]
 
     def calibrated_attributes(self, number):
         """Attributes of a shot's calibrated mesh; None where it has none."""
@@ -96,6 +99,8 @@ class H5Reader:
         dataset = mesh[component] if component else mesh
         if dataset.chunks is not None:
             h5calib()  # registers the filter, or says how to install it
+        raw = self._mesh(number)
+        make_readable(raw[component] if component else raw)
         return dataset[()]
 
     def refresh(self):

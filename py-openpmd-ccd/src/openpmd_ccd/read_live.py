@@ -2,6 +2,7 @@
 
 import h5py
 
+from .compression import make_readable
 from .read_h5 import in_order, plain_attributes
 from .swmr import LIVE, stack_name
 
@@ -69,7 +70,9 @@ class LiveReader:
 
     def pixels(self, number, component):
         """Array of one component."""
-        return self._stack(component)[self._index[number]]
+        stack = self._stack(component)
+        make_readable(stack)
+        return stack[self._index[number]]
 
     def calibrated_attributes(self, number):
         """None: the calibrated mesh comes with `close`."""

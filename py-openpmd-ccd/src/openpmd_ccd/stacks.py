@@ -15,7 +15,7 @@ class Stacks:
         """All shots, or those in `numbers`, as one array [shot, ...].
 
         `mesh` is "raw" or "calibrated". With ``dask=True`` a dask array of one chunk per shot,
-        read when computed. The shots must have one shape and type, otherwise `ImageError`.
+        read when computed. The shots must have one shape, type and unit, otherwise `ImageError`.
         """
         if mesh not in ("raw", "calibrated"):
             raise ImageError(f'mesh must be "raw" or "calibrated", not {mesh!r}')
@@ -24,6 +24,9 @@ class Stacks:
         forms = {(s.shape, _CALIBRATED if calibrated else s.dtype) for s in shots}
         if len(forms) != 1:
             raise ImageError(f"{self.path}: shots of {len(forms)} shapes or types are no stack")
+        units = {s.unit for s in shots if s.unit is not None} if calibrated else set()
+        if len(units) > 1:
+            raise ImageError(f"{self.path}: values in {' and '.join(sorted(units))} are no stack")
         ((shape, dtype),) = forms
         if dask:
             return _dask_stack(shots, mesh, shape, dtype)
@@ -70,7 +73,9 @@ class Stacks:
     def xarray(self, numbers=None, dask=False):
         """An xarray Dataset (extra ``openpmd-ccd[xarray]``): raw, calibrated, time, metadata.
 
-        Dimensions are shot, [page,] y, x [, colour]; y and x have coordinates in metres.
+        Dimensions are shot, [page,] y, x [, colour]; y and x are the places of
+        the pixels' centres in metres. Shots that differ in resolution, ROI or unit have no
+        coordinates or unit in common: `ImageError`, choose `numbers` then.
         """
         try:
             import xarray
@@ -80,6 +85,7 @@ class Stacks:
             ) from None
         numbers = list(self.numbers if numbers is None else numbers)
         first = self.shot(numbers[0])
+        _check_alike([self.shot(n) for n in numbers])
         dims = ("shot", *first.axes, *(("colour",) if first.components else ()))
         variables = {"raw": (dims, self.stack(numbers, dask))}
         if all(self.shot(n).unit is not None for n in numbers):
@@ -89,10 +95,24 @@ class Stacks:
         table = {k: ("shot", v[rows]) for k, v in self.table.items()}
         coords = {"shot": table.pop("number"), "time": table.pop("time")}
         grid = zip(first.axes, first.shape, first.grid_spacing, first.grid_offset, strict=False)
-        coords |= {a: offset + step * np.arange(n) for a, n, step, offset in grid if a != "page"}
+        coords |= {
+            a: offset + step * (np.arange(n) + 0.5) for a, n, step, offset in grid if a != "page"
+        }
         if first.components:
             coords["colour"] = first.components
         return xarray.Dataset(variables | table, coords, {"path": str(self.path)})
+
+
+def _check_alike(shots):
+    """An error if the shots do not lie on one grid, or their calibrated values differ in unit."""
+    first = shots[0]
+    for shot in shots[1:]:
+        for what in ("grid_spacing", "grid_offset", "unit"):
+            if getattr(shot, what) != getattr(first, what):
+                raise ImageError(
+                    f"shots {first.number} and {shot.number} differ in {what} "
+                    f"({getattr(first, what)}, {getattr(shot, what)}): choose shots by numbers="
+                )
 
 
 def calibrated_pixels(reader, shot):

@@ -125,10 +125,13 @@ class Hdf5Writer:
             error = caught
         if self._broken or error:
             self._journal.close()
-            raise WriteError(
+            failure = WriteError(
                 f"{self.path} is not complete{f' ({error})' if error else ''}; "
                 f"{describe(self.safe)}; run 'openpmd-ccd recover {self.path}'"
-            ) from error
+            )
+            if error:
+                raise failure from error
+            raise failure  # shown below the error of `add`, if that ended a `with`
         self._journal.remove()
 
 

@@ -1,14 +1,9 @@
-/* support.c - small things: sizes, memory, messages, the checksum of stubs. */
+/* support.c - small things: sizes, messages, the checksum of stubs. */
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
-#ifdef _WIN32
-#include <malloc.h>
-#endif
 
 #include "internal.h"
-
-#define CACHE_LINE 64
 
 const char *h5calib_version(void)
 {
@@ -31,27 +26,6 @@ size_t h5calib_dtype_size(h5calib_dtype dtype)
     case H5CALIB_F64: return 8;
     }
     return 0;
-}
-
-void *h5calib_allocate(size_t bytes)
-{
-    if (bytes > SIZE_MAX - CACHE_LINE)
-        return NULL;
-    bytes = (bytes + CACHE_LINE) / CACHE_LINE * CACHE_LINE;
-#ifdef _WIN32
-    return _aligned_malloc(bytes, CACHE_LINE);
-#else
-    return aligned_alloc(CACHE_LINE, bytes);
-#endif
-}
-
-void h5calib_release(void *memory)
-{
-#ifdef _WIN32
-    _aligned_free(memory);
-#else
-    free(memory);
-#endif
 }
 
 void h5calib_say(char *message, size_t message_size, const char *format, ...)

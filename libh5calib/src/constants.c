@@ -152,6 +152,28 @@ static bool any_unusable(const void *from, h5calib_dtype dtype, size_t n, bool d
     }
 }
 
+/* Is no value of the first plane greater than that of the second? False also where the
+ * planes hold other things than positive floats, which compare as their bits do. */
+#define COMPARE(bits, infinity)                                                                    \
+    {                                                                                              \
+        const bits *x = a->data, *y = b->data;                                                     \
+        bits greater = 0;                                                                          \
+        for (size_t j = 0; j < n; j++)                                                             \
+            greater |= (bits)(x[j] > y[j]) | (bits)(y[j] > (infinity));                            \
+        return greater == 0;                                                                       \
+    }
+static bool in_order(const h5calib_calibrator *c, const h5calib_plane *a, const h5calib_plane *b)
+{
+    const size_t n = plane_pixels(c, a);
+    if (a->dtype != b->dtype || a->uniform != b->uniform)
+        return false;
+    if (a->dtype == H5CALIB_F16)
+        COMPARE(uint16_t, 0x7c00)
+    if (a->dtype == H5CALIB_F32)
+        COMPARE(uint32_t, UINT32_C(0x7f800000))
+    return false;
+}
+
 /* NaN where the plane's own value cannot be used. */
 static bool fold_values(const h5calib_calibrator *c, h5calib_plane *plane, bool divisor)
 {
@@ -253,6 +275,8 @@ static bool take_constant(const h5calib_calibrator *c, const h5calib_array *arra
                                            !fold_values(c, &planes[p], false)))
             return false;
     }
+    if ((flags & H5CALIB_CONSTANT_COMPARED) && c->constants[k].planes > 1)
+        to->ordered[k] = in_order(c, &planes[0], &planes[1]);
     return true;
 }
 

@@ -95,6 +95,8 @@ struct h5calib_calibrator {
 struct h5calib_cell {
     size_t bytes;
     void *arrays[H5CALIB_MAX_CONSTANTS]; /* adopted */
+    /* of a constant that is compared with: the first plane is nowhere above the second */
+    bool ordered[H5CALIB_MAX_CONSTANTS];
     double mean[H5CALIB_MAX_CONSTANTS];
     h5calib_plane planes[H5CALIB_MAX_CONSTANTS][H5CALIB_MAX_PLANES];
 };

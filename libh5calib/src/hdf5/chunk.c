@@ -339,7 +339,7 @@ static void cut(h5calib_work *w)
     const calibrated *c = w->c;
     const size_t pixels = w->at.rows * w->at.columns;
     w->joined = w->at.columns == c->dims[c->rank - 1] && w->at.columns == w->at.extent[c->rank - 1];
-    w->block = w->at.frames * pixels / (8 * (size_t)w->threads); /* so that all end together */
+    w->block = w->at.frames * pixels / (4 * (size_t)w->threads); /* so that all end together */
     w->block = w->block < LEAST_BLOCK ? LEAST_BLOCK : w->block > MOST_BLOCK ? MOST_BLOCK : w->block;
     if (h5calib_calibrator_whole_frame(c->calibrator) || !w->joined || w->decodes)
         w->block = pixels ? pixels : 1;

@@ -95,9 +95,9 @@ static TARGET void FN(agipd_any)(const h5calib_calibrator *c, const h5calib_cell
 }
 
 #ifdef FUSED
-/* thresholds: NULL with fixed gain */
+/* thresholds: NULL with fixed gain; ordered: a pixel above the second is above the first */
 H5CALIB_INLINE TARGET void FN(agipd_blocks)(const h5calib_run *run, size_t i, size_t n, bool chain,
-                                            const h5calib_formula *thresholds,
+                                            bool ordered, const h5calib_formula *thresholds,
                                             const h5calib_formula *f, h5calib_dtype dtype,
                                             bool multiply)
 {
@@ -111,15 +111,22 @@ H5CALIB_INLINE TARGET void FN(agipd_blocks)(const h5calib_run *run, size_t i, si
         EACH_VECTOR(v) value[v] = SIMD(real)(SIMD(load_words)(signal + b + v * LANES));
         if (thresholds) {
             FN(load_block)(thresholds->from[0][0], dtype, b, first);
-            FN(load_block)(thresholds->from[0][1], dtype, b, second);
             EACH_VECTOR(v)
             {
                 const VEC x = SIMD(real)(SIMD(load_words)(voltage + b + v * LANES));
                 block.medium[v] = SIMD(above)(x, first[v]);
+                any |= SIMD(any)(block.medium[v]);
+            }
+        }
+        if (thresholds && (any || !ordered)) {
+            FN(load_block)(thresholds->from[0][1], dtype, b, second);
+            EACH_VECTOR(v)
+            {
+                const VEC x = SIMD(real)(SIMD(load_words)(voltage + b + v * LANES));
                 block.low[v] = SIMD(above)(x, second[v]);
                 if (chain)
                     block.low[v] = SIMD(both)(block.low[v], block.medium[v]);
-                any |= SIMD(any)(SIMD(either)(block.medium[v], block.low[v]));
+                any |= SIMD(any)(block.low[v]);
             }
         }
         if (any)
@@ -136,6 +143,7 @@ H5CALIB_INLINE TARGET bool FN(agipd_fused)(const h5calib_calibrator *c, const h5
 {
     const double *p = c->parameters;
     const bool fixed = p[FIXED_GAIN] >= 0, chain = p[THRESHOLD_CHAIN] != 0;
+    const bool ordered = cell->ordered[THRESHOLD];
     h5calib_formula thresholds = {0}, f = {.multiply = p[CONVENTION] != 0};
     if (n % H5CALIB_BLOCK || run->raw_dtype != H5CALIB_U16 || run->raw_step != 1 ||
         !FN(plain_output)(c, run))
@@ -152,7 +160,7 @@ H5CALIB_INLINE TARGET bool FN(agipd_fused)(const h5calib_calibrator *c, const h5
                    !isnan(p[FORCE_HIGH_BELOW])))
         return false;
 #define LOOP(dtype, multiply)                                                                      \
-    FN(agipd_blocks)(run, i, n, chain, fixed ? NULL : &thresholds, &f, dtype, multiply)
+    FN(agipd_blocks)(run, i, n, chain, ordered, fixed ? NULL : &thresholds, &f, dtype, multiply)
     EACH_FORMULA(f, LOOP)
 #undef LOOP
     return true;

@@ -241,9 +241,52 @@ static int try_algorithm(const h5calib_algorithm *a)
     return works;
 }
 
+/* A pixel above its second threshold is in low gain, also where the first is not exceeded:
+ * whatever the thresholds are, and though kernels look at the second only if they must. */
+static void check_thresholds_out_of_order(void)
+{
+    enum { N = 512 };
+    static const float seconds[] = {-1, -0.0f, 3, 7, NAN};
+    static float threshold[2 * N], pedestal[3 * N], out[N];
+    static uint16_t raw[2 * N];
+    const h5calib_algorithm *a = h5calib_algorithm_by_name("agipd");
+    const h5calib_config config = {a->id, 1, N, 0, NULL};
+    const ptrdiff_t row = N * 4;
+    h5calib_array constants[H5CALIB_MAX_CONSTANTS] = {
+        {threshold, H5CALIB_F32, 1, 2, {0, row, row, 4}},
+        {pedestal, H5CALIB_F32, 1, 3, {0, row, row, 4}}};
+    for (size_t s = 0; s < 5; s++) {
+        for (int i = 0; i < N; i++) {
+            threshold[i] = 5;
+            threshold[N + i] = seconds[s];
+            raw[i] = 100;
+            raw[N + i] = 4;
+            for (int stage = 0; stage < 3; stage++)
+                pedestal[stage * N + i] = (float)(1 + stage);
+        }
+        const float expected = 4 > seconds[s] ? 97 : 99;
+        for (size_t v = 0; h5calib_cpu_variant_at(v); v++) {
+            h5calib_calibration *c = NULL;
+            char message[300] = "";
+            h5calib_set_cpu_variant(h5calib_cpu_variant_at(v));
+            CHECK(h5calib_calibration_create(&config, constants, a->n_constants, &c, message,
+                                             sizeof message) == H5CALIB_OK,
+                  "%s", message);
+            CHECK(h5calib_calibrate(c, raw, H5CALIB_U16, 1, NULL, out, H5CALIB_F32, 1, message,
+                                    sizeof message) == H5CALIB_OK,
+                  "%s", message);
+            for (int i = 0; i < N; i++)
+                CHECK(out[i] == expected, "%s: second threshold %g: %g", h5calib_last_kernel(),
+                      seconds[s], out[i]);
+            h5calib_calibration_free(c);
+        }
+    }
+}
+
 int main(int argc, char **argv)
 {
     const int wanted = argc > 1 ? atoi(argv[1]) : 100;
+    check_thresholds_out_of_order();
     for (size_t i = 0; h5calib_algorithm_at(i); i++) {
         const h5calib_algorithm *a = h5calib_algorithm_at(i);
         const int most = strcmp(a->name, "agipd") == 0 ? 8 * wanted : wanted; /* most options */

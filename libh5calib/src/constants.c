@@ -132,57 +132,24 @@ static bool set_nan(const h5calib_calibrator *c, h5calib_plane *plane, size_t i)
     return true;
 }
 
-/* Is any of n values infinite or NaN or, in a divisor, zero? */
-#define LOOK(bits, exponent, sign)                                                                 \
-    {                                                                                              \
-        const bits *x = from;                                                                      \
-        bits found = 0;                                                                            \
-        for (size_t j = 0; j < n; j++)                                                             \
-            found |= (bits)((x[j] & (exponent)) == (exponent)) |                                   \
-                     (bits)(divisor & ((x[j] & (bits) ~(sign)) == 0));                             \
-        return found != 0;                                                                         \
-    }
-static bool any_unusable(const void *from, h5calib_dtype dtype, size_t n, bool divisor)
-{
-    switch (dtype) {
-    case H5CALIB_F16: LOOK(uint16_t, 0x7c00, 0x8000)
-    case H5CALIB_F32: LOOK(uint32_t, UINT32_C(0x7f800000), UINT32_C(0x80000000))
-    case H5CALIB_F64: LOOK(uint64_t, UINT64_C(0x7ff0000000000000), UINT64_C(0x8000000000000000))
-    default: return divisor; /* integers: only a zero can be unusable */
-    }
-}
-
 /* Is no value of the first plane greater than that of the second? False also where the
- * planes hold other things than positive floats, which compare as their bits do. */
-#define COMPARE(bits, infinity)                                                                    \
-    {                                                                                              \
-        const bits *x = a->data, *y = b->data;                                                     \
-        bits greater = 0;                                                                          \
-        for (size_t j = 0; j < n; j++)                                                             \
-            greater |= (bits)(x[j] > y[j]) | (bits)(y[j] > (infinity));                            \
-        return greater == 0;                                                                       \
-    }
+ * planes hold other things than positive floats. */
 static bool in_order(const h5calib_calibrator *c, const h5calib_plane *a, const h5calib_plane *b)
 {
-    const size_t n = plane_pixels(c, a);
-    if (a->dtype != b->dtype || a->uniform != b->uniform)
-        return false;
-    if (a->dtype == H5CALIB_F16)
-        COMPARE(uint16_t, 0x7c00)
-    if (a->dtype == H5CALIB_F32)
-        COMPARE(uint32_t, UINT32_C(0x7f800000))
-    return false;
+    return a->dtype == b->dtype && a->uniform == b->uniform &&
+           h5calib_checks_in_use()->in_order(a->data, b->data, a->dtype, plane_pixels(c, a));
 }
 
 /* NaN where the plane's own value cannot be used. */
 static bool fold_values(const h5calib_calibrator *c, h5calib_plane *plane, bool divisor)
 {
     const size_t n = plane_pixels(c, plane);
+    const h5calib_checks *checks = h5calib_checks_in_use();
     double values[H5CALIB_TILE];
     for (size_t i = 0; i < n; i += H5CALIB_TILE) {
         const size_t m = n - i < H5CALIB_TILE ? n - i : H5CALIB_TILE;
         const void *from = (char *)plane->data + i * plane->size;
-        if (!any_unusable(from, plane->dtype, m, divisor))
+        if (!checks->unusable(from, plane->dtype, m, divisor))
             continue;
         h5calib_load_double_portable(from, plane->dtype, 1, m, values);
         for (size_t j = 0; j < m; j++)

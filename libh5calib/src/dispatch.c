@@ -117,6 +117,30 @@ h5calib_status h5calib_set_cpu_variant(const char *name)
     return H5CALIB_OK;
 }
 
+extern const h5calib_checks h5calib_checks_float_portable;
+#ifdef H5CALIB_X86
+extern const h5calib_checks h5calib_checks_float_avx2, h5calib_checks_float_avx512;
+#endif
+#ifdef H5CALIB_NEON
+extern const h5calib_checks h5calib_checks_float_neon;
+#endif
+
+const h5calib_checks *h5calib_checks_in_use(void)
+{
+    static const h5calib_checks *const of[] = {
+        [H5CALIB_PORTABLE] = &h5calib_checks_float_portable,
+#ifdef H5CALIB_X86
+        [H5CALIB_AVX2] = &h5calib_checks_float_avx2,
+        [H5CALIB_AVX512] = &h5calib_checks_float_avx512,
+#endif
+#ifdef H5CALIB_NEON
+        [H5CALIB_NEON64] = &h5calib_checks_float_neon,
+#endif
+    };
+    const enum h5calib_variant v = h5calib_variant_in_use();
+    return of[v < H5CALIB_VARIANTS ? v : H5CALIB_PORTABLE];
+}
+
 h5calib_status h5calib_calibrate_run(const h5calib_calibrator *calibrator, const h5calib_cell *cell,
                                      const h5calib_run *run)
 {

@@ -146,6 +146,13 @@ static inline size_t h5calib_to_cache_line(const h5calib_run *run)
     return pixels < run->count ? pixels : run->count;
 }
 
+/* Looks at many values at once, by every variant (tile.c). */
+typedef struct h5calib_checks {
+    bool (*unusable)(const void *from, h5calib_dtype dtype, size_t n, bool divisor);
+    bool (*in_order)(const void *a, const void *b, h5calib_dtype dtype, size_t n);
+} h5calib_checks;
+const h5calib_checks *h5calib_checks_in_use(void);
+
 /* The variant in use; H5CALIB_VARIANTS where H5CALIB_CPU names none. */
 enum h5calib_variant h5calib_variant_in_use(void);
 /* Says which names there are, where H5CALIB_CPU is not one of them. */

@@ -47,7 +47,7 @@ static void release(void *memory)
 #include <sys/mman.h>
 
 #define HUGE_PAGE ((size_t)2 << 20)
-#define REGION_BYTES (4 * HUGE_PAGE)
+#define LARGEST_SHARED (4 * HUGE_PAGE)
 #define LEAST_BLOCK ((size_t)64 << 10)
 #define MOST_BLOCKS 64
 
@@ -77,13 +77,21 @@ static void watch_forks(void)
     pthread_atfork(take_lock, give_lock, give_lock);
 }
 
+/* As few huge pages as hold blocks of that size without much left over. */
+static size_t region_bytes(size_t block)
+{
+    size_t bytes = (block + HUGE_PAGE - 1) / HUGE_PAGE * HUGE_PAGE;
+    while (bytes < LARGEST_SHARED && bytes % block > bytes / 8)
+        bytes += HUGE_PAGE;
+    return bytes;
+}
+
 static region *new_region(size_t block)
 {
     region *r = calloc(1, sizeof *r);
-    const size_t wanted = block < REGION_BYTES ? REGION_BYTES : block;
     if (!r)
         return NULL;
-    r->bytes = (wanted + HUGE_PAGE - 1) / HUGE_PAGE * HUGE_PAGE;
+    r->bytes = region_bytes(block);
     r->block = block;
     r->n = (unsigned)(r->bytes / block < MOST_BLOCKS ? r->bytes / block : MOST_BLOCKS);
     char *mapped = mmap(NULL, r->bytes + HUGE_PAGE, PROT_READ | PROT_WRITE,

@@ -219,6 +219,54 @@ TARGET void FN(finish_stages)(const h5calib_run *run, size_t i, size_t n, const 
     }
 }
 
+#ifndef H5CALIB_CHECKS
+#define H5CALIB_CHECKS /* of bits, hence once for both REALs */
+/* Is any of n values infinite or NaN or, in a divisor, zero? */
+#define LOOK(bits, exponent, sign)                                                                 \
+    {                                                                                              \
+        const bits *x = from;                                                                      \
+        bits found = 0;                                                                            \
+        for (size_t j = 0; j < n; j++)                                                             \
+            found |= (bits)((x[j] & (exponent)) == (exponent)) |                                   \
+                     (bits)(divisor & ((x[j] & (bits) ~(sign)) == 0));                             \
+        return found != 0;                                                                         \
+    }
+static TARGET bool FN(unusable)(const void *from, h5calib_dtype dtype, size_t n, bool divisor)
+{
+    switch (dtype) {
+    case H5CALIB_F16: LOOK(uint16_t, 0x7c00, 0x8000)
+    case H5CALIB_F32: LOOK(uint32_t, UINT32_C(0x7f800000), UINT32_C(0x80000000))
+    case H5CALIB_F64: LOOK(uint64_t, UINT64_C(0x7ff0000000000000), UINT64_C(0x8000000000000000))
+    default: return divisor; /* integers: only a zero can be unusable */
+    }
+}
+
+/* Is none of n values greater than its partner? False also where they are other things than
+ * positive floats, which compare as their bits do. */
+#define COMPARE(bits, infinity)                                                                    \
+    {                                                                                              \
+        const bits *x = a, *y = b;                                                                 \
+        bits greater = 0;                                                                          \
+        for (size_t j = 0; j < n; j++)                                                             \
+            greater |= (bits)(x[j] > y[j]) | (bits)(y[j] > (infinity));                            \
+        return greater == 0;                                                                       \
+    }
+static TARGET bool FN(in_order)(const void *a, const void *b, h5calib_dtype dtype, size_t n)
+{
+    if (dtype == H5CALIB_F16)
+        COMPARE(uint16_t, 0x7c00)
+    if (dtype == H5CALIB_F32)
+        COMPARE(uint32_t, UINT32_C(0x7f800000))
+    return false;
+}
+
+const h5calib_checks FN(checks) = {FN(unusable), FN(in_order)};
+#undef LOOK
+#undef COMPARE
+#else
+#undef H5CALIB_CHECKS /* for the next variant */
+#endif
+
 #undef LOAD
 #undef STORE
 

@@ -184,6 +184,24 @@ static bool choose_frame(const calibrated *c, uint64_t frame, uint64_t *raw_fram
     return false;
 }
 
+/* Let the system read what is not in memory of the constants of all frames, while we wait for
+ * those of the first. */
+static void announce_cells(binding *b, const h5calib_work *w)
+{
+    const calibrated *c = w->c;
+    uint32_t cell;
+    double weight;
+    for (size_t i = 0; c->n_cells > 1 && c->cell_ids && i < w->at.frames; i++) {
+        uint64_t frame;
+        size_t place;
+        place_frame(c, &w->at, i, &frame, &place);
+        frame = c->frames ? c->frames[frame] : frame;
+        if (frame < c->n_raw_frames && h5calib_calibrator_locate(c->calibrator, c->cell_ids[frame],
+                                                                 c->n_cells, &cell, &weight))
+            h5calib_constants_announce(b, c, cell);
+    }
+}
+
 /* Constants of a frame: no cell where an unknown memory cell is to be masked. */
 static bool choose_cell(binding *b, calibrated *c, uint64_t frame, h5calib_job *j, char *message,
                         size_t size)
@@ -215,6 +233,7 @@ static bool choose_jobs(binding *b, h5calib_work *w, const int64_t *legacy_cell,
                          h5calib_dtype_size(c->dtype);
     if (w->at.frame_step)
         frame_bytes = w->at.frame_step;
+    announce_cells(b, w);
     for (size_t i = 0; i < w->at.frames; i++) {
         h5calib_job *j = &w->jobs[i];
         uint64_t frame;

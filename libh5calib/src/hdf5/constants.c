@@ -159,6 +159,22 @@ static h5calib_cell *prepare(binding *b, const calibrated *c, uint32_t number, c
     return cell;
 }
 
+/* Where the constants lie in one piece, cell after cell, the system may begin to read. */
+void h5calib_constants_announce(binding *b, const calibrated *c, uint32_t number)
+{
+    for (unsigned k = 0; !c->cells[number] && k < c->algorithm->n_constants; k++) {
+        const h5calib_source *s = &c->constants[k];
+        if (!s->view || s->view->fd < 0 || s->elsewhere || c->axes[k][0] != 'c' || s->dims[0] < 2)
+            continue;
+        uint64_t bytes = s->element;
+        for (int i = 1; i < s->rank; i++)
+            bytes *= s->dims[i];
+        const haddr_t start = b->api.H5Dget_offset(s->dataset);
+        if (start != UINT64_MAX)
+            h5calib_will_need(s->view->fd, start + number * bytes, bytes);
+    }
+}
+
 const h5calib_cell *h5calib_constants_get(binding *b, calibrated *c, uint32_t number, char *message,
                                           size_t size)
 {

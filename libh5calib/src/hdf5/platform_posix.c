@@ -304,6 +304,15 @@ void h5calib_close(int fd)
         close(fd);
 }
 
+void h5calib_will_need(int fd, uint64_t offset, uint64_t n)
+{
+#ifdef POSIX_FADV_WILLNEED
+    posix_fadvise(fd, (off_t)offset, (off_t)n, POSIX_FADV_WILLNEED);
+#else
+    (void)fd, (void)offset, (void)n;
+#endif
+}
+
 bool h5calib_pread(int fd, void *buffer, size_t n, uint64_t offset)
 {
     char *at = buffer;

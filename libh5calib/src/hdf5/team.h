@@ -24,7 +24,7 @@ struct h5calib_task {
     _Atomic(bool) failed;
     unsigned joined;
     _Atomic(unsigned) active; /* changed under the lock, waited for without it */
-    long process; /* that began it */
+    long process;             /* that began it */
     struct h5calib_task *after;
 };
 

@@ -13,7 +13,7 @@
 #include "../hdf5/identity.h"
 
 /* Frames at a time: enough to find several of one cell, few enough to hold. */
-#define SLAB_FRAMES 4096
+#define SLAB_FRAMES 16384
 /* Bytes of raw data at a time, where HDF5 has to read it. */
 #define SLAB_RAW_BYTES ((size_t)16 << 20)
 

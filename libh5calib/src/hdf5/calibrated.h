@@ -38,6 +38,9 @@ typedef struct calibrated {
     uint64_t n_frames, n_raw_frames;
     uint32_t n_cells;
     struct prepared **cells; /* n_cells, NULL where not in memory, see constants.c */
+    /* Where each constant begins in its file, if all lie there plainly, cell after cell. */
+    enum { H5CALIB_NOT_LOOKED, H5CALIB_PLAIN, H5CALIB_NOT_PLAIN } storage;
+    uint64_t constants_at[H5CALIB_MAX_CONSTANTS];
 } calibrated;
 
 /* The dataset that the filter parameters (n words) belong to, from the view of

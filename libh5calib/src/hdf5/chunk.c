@@ -184,22 +184,32 @@ static bool choose_frame(const calibrated *c, uint64_t frame, uint64_t *raw_fram
     return false;
 }
 
-/* Let the system read what is not in memory of the constants of all frames, while we wait for
- * those of the first. */
-static void announce_cells(binding *b, const h5calib_work *w)
+/* Load what is not in memory of the constants of all frames. */
+static void load_cells(binding *b, const h5calib_work *w)
 {
-    const calibrated *c = w->c;
-    uint32_t cell;
+    calibrated *c = w->c;
+    if (c->n_cells < 2 || !c->cell_ids)
+        return;
+    bool *seen = calloc(c->n_cells, sizeof *seen);
+    uint32_t *missing = malloc(c->n_cells * sizeof *missing), cell;
+    size_t n = 0, place;
     double weight;
-    for (size_t i = 0; c->n_cells > 1 && c->cell_ids && i < w->at.frames; i++) {
+    for (size_t i = 0; seen && missing && i < w->at.frames; i++) {
         uint64_t frame;
-        size_t place;
         place_frame(c, &w->at, i, &frame, &place);
         frame = c->frames ? c->frames[frame] : frame;
-        if (frame < c->n_raw_frames && h5calib_calibrator_locate(c->calibrator, c->cell_ids[frame],
-                                                                 c->n_cells, &cell, &weight))
-            h5calib_constants_announce(b, c, cell);
+        if (frame < c->n_raw_frames &&
+            h5calib_calibrator_locate(c->calibrator, c->cell_ids[frame], c->n_cells, &cell,
+                                      &weight) &&
+            !seen[cell] && !c->cells[cell]) {
+            missing[n++] = cell;
+            seen[cell] = true;
+        }
     }
+    if (n > 0)
+        h5calib_constants_load(b, c, missing, n, w->threads);
+    free(seen);
+    free(missing);
 }
 
 /* Constants of a frame: no cell where an unknown memory cell is to be masked. */
@@ -233,7 +243,7 @@ static bool choose_jobs(binding *b, h5calib_work *w, const int64_t *legacy_cell,
                          h5calib_dtype_size(c->dtype);
     if (w->at.frame_step)
         frame_bytes = w->at.frame_step;
-    announce_cells(b, w);
+    load_cells(b, w);
     for (size_t i = 0; i < w->at.frames; i++) {
         h5calib_job *j = &w->jobs[i];
         uint64_t frame;

@@ -6,6 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "rawmap.h"
+#include "team.h"
+
 #define DEFAULT_CACHE_BYTES ((size_t)1 << 30)
 
 typedef struct prepared {
@@ -107,17 +110,18 @@ void h5calib_constants_forget(binding *b, calibrated *c)
 
 /* ---- loading ------------------------------------------------------------------------ */
 
-/* Read one cell of a constant in its own axis order and describe the result by strides. */
-static void *load(binding *b, const h5calib_source *s, const char *axes, uint32_t cell,
-                  h5calib_array *out, char *message, size_t size)
+/* One cell of a constant in its own axis order, as an array described by strides, without its
+ * data. Also the box of the dataset that it is; returns its bytes. */
+static size_t describe(const h5calib_source *s, const char *axes, uint32_t cell, h5calib_array *out,
+                       hsize_t *start, hsize_t *count)
 {
     static const char order[] = "csyx";
-    hsize_t start[H5CALIB_MAX_RANK] = {0}, count[H5CALIB_MAX_RANK];
     ptrdiff_t stride = (ptrdiff_t)s->element;
     memset(out, 0, sizeof *out);
     out->dtype = s->dtype;
     out->cells = out->stages = 1;
     for (int i = s->rank - 1; i >= 0; i--) {
+        start[i] = 0;
         count[i] = s->dims[i];
         if (axes[i] == 'c') {
             start[i] = s->dims[i] > 1 ? cell : 0;
@@ -129,9 +133,17 @@ static void *load(binding *b, const h5calib_source *s, const char *axes, uint32_
             out->stages = (uint32_t)s->dims[i];
         stride *= (ptrdiff_t)count[i];
     }
-    void *data = h5calib_allocate((size_t)stride);
+    return (size_t)stride;
+}
+
+static void *load(binding *b, const h5calib_source *s, const char *axes, uint32_t cell,
+                  h5calib_array *out, char *message, size_t size)
+{
+    hsize_t start[H5CALIB_MAX_RANK], count[H5CALIB_MAX_RANK];
+    const size_t bytes = describe(s, axes, cell, out, start, count);
+    void *data = h5calib_allocate(bytes);
     if (!data)
-        h5calib_say(message, size, "out of memory for constants (%zu bytes)", (size_t)stride);
+        h5calib_say(message, size, "out of memory for constants (%zu bytes)", bytes);
     else if (h5calib_source_read(b, s, start, count, data, message, size)) {
         out->data = data;
         return data;
@@ -159,35 +171,10 @@ static h5calib_cell *prepare(binding *b, const calibrated *c, uint32_t number, c
     return cell;
 }
 
-/* Where the constants lie in one piece, cell after cell, the system may begin to read. */
-void h5calib_constants_announce(binding *b, const calibrated *c, uint32_t number)
+static const h5calib_cell *keep(binding *b, calibrated *c, uint32_t number, h5calib_cell *cell,
+                                char *message, size_t size)
 {
-    for (unsigned k = 0; !c->cells[number] && k < c->algorithm->n_constants; k++) {
-        const h5calib_source *s = &c->constants[k];
-        if (!s->view || s->view->fd < 0 || s->elsewhere || c->axes[k][0] != 'c' || s->dims[0] < 2)
-            continue;
-        uint64_t bytes = s->element;
-        for (int i = 1; i < s->rank; i++)
-            bytes *= s->dims[i];
-        const haddr_t start = b->api.H5Dget_offset(s->dataset);
-        if (start != UINT64_MAX)
-            h5calib_will_need(s->view->fd, start + number * bytes, bytes);
-    }
-}
-
-const h5calib_cell *h5calib_constants_get(binding *b, calibrated *c, uint32_t number, char *message,
-                                          size_t size)
-{
-    prepared *p = c->cells[number];
-    if (p) {
-        unlink_from(b, p);
-        put_first(b, p);
-        return p->cell;
-    }
-    h5calib_cell *cell = prepare(b, c, number, message, size);
-    if (!cell)
-        return NULL;
-    p = calloc(1, sizeof *p);
+    prepared *p = calloc(1, sizeof *p);
     if (!p) {
         h5calib_cell_free(cell);
         h5calib_say(message, size, "out of memory");
@@ -201,4 +188,98 @@ const h5calib_cell *h5calib_constants_get(binding *b, calibrated *c, uint32_t nu
     b->prepared_bytes += p->bytes;
     c->cells[number] = p;
     return cell;
+}
+
+const h5calib_cell *h5calib_constants_get(binding *b, calibrated *c, uint32_t number, char *message,
+                                          size_t size)
+{
+    prepared *p = c->cells[number];
+    if (p) {
+        unlink_from(b, p);
+        put_first(b, p);
+        return p->cell;
+    }
+    h5calib_cell *cell = prepare(b, c, number, message, size);
+    return cell ? keep(b, c, number, cell, message, size) : NULL;
+}
+
+/* ---- several cells at once, without HDF5 ----------------------------------------------- */
+
+/* Can cells be read from their files directly? */
+static bool lie_plainly(binding *b, calibrated *c)
+{
+    if (c->storage != H5CALIB_NOT_LOOKED)
+        return c->storage == H5CALIB_PLAIN;
+    c->storage = H5CALIB_NOT_PLAIN;
+    for (unsigned k = 0; k < c->algorithm->n_constants; k++) {
+        const h5calib_source *s = &c->constants[k];
+        const char *cells = strchr(c->axes[k], 'c');
+        if (!s->view)
+            continue;
+        if (cells && cells != c->axes[k] && s->dims[cells - c->axes[k]] > 1)
+            return false;
+        c->constants_at[k] = b->api.H5Dget_offset(s->dataset);
+        if (c->constants_at[k] == UINT64_MAX || !h5calib_plain_storage(b, s))
+            return false;
+    }
+    c->storage = H5CALIB_PLAIN;
+    return true;
+}
+
+typedef struct loading {
+    const calibrated *c;
+    const uint32_t *numbers;
+    h5calib_cell **cells; /* NULL where it did not work: HDF5 will say why */
+} loading;
+
+static bool load_cell(void *data, size_t i, unsigned worker)
+{
+    const loading *l = data;
+    const calibrated *c = l->c;
+    h5calib_array arrays[H5CALIB_MAX_CONSTANTS];
+    void *memory[H5CALIB_MAX_CONSTANTS] = {0};
+    hsize_t start[H5CALIB_MAX_RANK], count[H5CALIB_MAX_RANK];
+    bool ok = true;
+    (void)worker;
+    memset(arrays, 0, sizeof arrays);
+    for (unsigned k = 0; ok && k < c->algorithm->n_constants; k++) {
+        const h5calib_source *s = &c->constants[k];
+        if (!s->view)
+            continue;
+        const size_t bytes = describe(s, c->axes[k], l->numbers[i], &arrays[k], start, count);
+        arrays[k].data = memory[k] = h5calib_allocate(bytes);
+        ok = memory[k] && h5calib_pread(s->view->fd, memory[k], bytes,
+                                        c->constants_at[k] + (start[0] ? start[0] * bytes : 0));
+    }
+    if (ok)
+        h5calib_cell_create(c->calibrator, arrays, 0, memory, &l->cells[i], NULL, 0);
+    for (unsigned k = 0; k < c->algorithm->n_constants; k++)
+        h5calib_release(memory[k]);
+    return true;
+}
+
+void h5calib_constants_load(binding *b, calibrated *c, const uint32_t *numbers, size_t n,
+                            unsigned threads)
+{
+    if (n < 2 || !lie_plainly(b, c))
+        return;
+    loading l = {c, numbers, calloc(n, sizeof *l.cells)};
+    h5calib_task task = {.block = load_cell, .data = &l, .n_blocks = n, .most_workers = threads};
+    if (!l.cells)
+        return;
+    for (size_t i = 0; i < n; i++) /* let the system begin to read all of it */
+        for (unsigned k = 0; k < c->algorithm->n_constants; k++)
+            if (c->constants[k].view && c->constants[k].dims[0] > 1 && c->axes[k][0] == 'c') {
+                h5calib_array unused;
+                hsize_t start[H5CALIB_MAX_RANK], count[H5CALIB_MAX_RANK];
+                const uint64_t bytes =
+                    describe(&c->constants[k], c->axes[k], numbers[i], &unused, start, count);
+                h5calib_will_need(c->constants[k].view->fd, c->constants_at[k] + numbers[i] * bytes,
+                                  bytes);
+            }
+    h5calib_team_do(&task);
+    for (size_t i = 0; i < n; i++)
+        if (l.cells[i])
+            keep(b, c, numbers[i], l.cells[i], NULL, 0);
+    free(l.cells);
 }

@@ -16,8 +16,11 @@ const h5calib_cell *h5calib_constants_get(binding *b, calibrated *c, uint32_t ce
 /* How many of the frames [frame, frame + n) have constants that fit into the cache all
  * at once; at least 1. */
 uint64_t h5calib_constants_fit(const calibrated *c, uint64_t frame, uint64_t n);
-/* A cell is about to be asked for. */
-void h5calib_constants_announce(binding *b, const calibrated *c, uint32_t number);
+/* Cells (each once, none in memory) that are about to be asked for: loaded by several threads
+ * where that can be done without HDF5. What is not loaded afterwards, h5calib_constants_get
+ * loads, or says why it cannot. */
+void h5calib_constants_load(binding *b, calibrated *c, const uint32_t *numbers, size_t n,
+                            unsigned threads);
 /* Bring the cache back to its bound: between chunks. */
 void h5calib_constants_trim(binding *b);
 /* Drop all cells of a dataset. */

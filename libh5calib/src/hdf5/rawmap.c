@@ -32,7 +32,7 @@ typedef struct rawmap {
     bool planes; /* the values of a pixel are in planes, not side by side */
 } rawmap;
 
-static bool plain_storage(binding *b, const h5calib_source *raw)
+bool h5calib_plain_storage(binding *b, const h5calib_source *raw)
 {
     const h5 *api = &b->api;
     hsize_t userblock = 0;
@@ -124,7 +124,7 @@ static bool take_layout(binding *b, rawmap *m, const calibrated *c)
 
 void h5calib_rawmap_set_up(binding *b, calibrated *c)
 {
-    rawmap *m = plain_storage(b, &c->raw) ? calloc(1, sizeof *m) : NULL;
+    rawmap *m = h5calib_plain_storage(b, &c->raw) ? calloc(1, sizeof *m) : NULL;
     if (!m)
         return;
     m->fd = c->raw.view->fd;

@@ -10,6 +10,9 @@
 
 #include "calibrated.h"
 
+/* Do the numbers lie in the file as they are in memory, so that its descriptor gives them? */
+bool h5calib_plain_storage(binding *b, const h5calib_source *source);
+
 /* Set c->map if the raw data allows it. */
 void h5calib_rawmap_set_up(binding *b, calibrated *c);
 void h5calib_rawmap_free(struct rawmap *map);

@@ -10,6 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "fingerprint.h"
+
 /* ---- the dataset itself ------------------------------------------------------------------ */
 
 static bool take_shape(binding *b, calibrated *c, hid_t dataset, hid_t plist)
@@ -170,20 +172,9 @@ static bool load_cell_ids(binding *b, calibrated *c, hid_t group, char *message,
 
 static bool read_axes(binding *b, hid_t group, const char *name, char axes[8])
 {
-    const h5 *api = &b->api;
-    char attribute_name[128], text[16] = {0};
+    char attribute_name[128];
     snprintf(attribute_name, sizeof attribute_name, "axes_%s", name);
-    if (api->H5Aexists(group, attribute_name) <= 0)
-        return false;
-    hid_t attribute = api->H5Aopen(group, attribute_name, H5P_DEFAULT);
-    hid_t type = api->H5Aget_type(attribute);
-    hsize_t n = api->H5Aget_storage_size(attribute);
-    bool ok = api->H5Tget_class(type) == H5T_STRING && api->H5Tis_variable_str(type) == 0 &&
-              n < 8 && api->H5Aread(attribute, type, text) >= 0;
-    api->H5Tclose(type);
-    api->H5Aclose(attribute);
-    memcpy(axes, text, 8);
-    return ok;
+    return h5calib_read_text(b, group, attribute_name, axes, 8);
 }
 
 /* Do the axes fit the dataset, and how many stages and cells are there? */
@@ -255,10 +246,12 @@ static bool take_constants(binding *b, calibrated *c, hid_t group, const h5calib
 {
     unsigned stages[H5CALIB_MAX_CONSTANTS] = {0};
     c->n_cells = 1;
-    for (unsigned k = 0; k < c->algorithm->n_constants; k++)
-        if (!h5calib_take_constant(b, c, group, c->algorithm->constants[k].name, k, &stages[k],
-                                   message, size))
+    for (unsigned k = 0; k < c->algorithm->n_constants; k++) {
+        const char *name = c->algorithm->constants[k].name;
+        if (!h5calib_take_constant(b, c, group, name, k, &stages[k], message, size) ||
+            !h5calib_fingerprint_fits(b, group, name, &c->constants[k], false, message, size))
             return false;
+    }
     return h5calib_take_calibrator(c, config, stages, message, size);
 }
 
@@ -303,7 +296,8 @@ bool h5calib_set_up(binding *b, calibrated *c, hid_t group, const h5calib_descri
         !take_dataset(b, c, group, words, n, message, size) ||
         !load_frames(b, c, group, message, size) ||
         !h5calib_source_open(b, c->home, group, "raw", "raw dataset", &c->raw, message, size) ||
-        !check_raw(c, message, size))
+        !check_raw(c, message, size) ||
+        !h5calib_fingerprint_fits(b, group, "raw", &c->raw, true, message, size))
         return false;
     h5calib_config config = h5calib_config_of(c, d->algorithm, d->n_parameters, d->parameters);
     hid_t constants = b->api.H5Gopen2(group, "constants", H5P_DEFAULT);

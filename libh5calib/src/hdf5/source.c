@@ -273,6 +273,24 @@ void h5calib_source_close(binding *b, h5calib_source *source)
     source->view = NULL;
 }
 
+/* ---- text beside links ------------------------------------------------------------------ */
+
+bool h5calib_read_text(binding *b, hid_t group, const char *name, char *out, size_t out_size)
+{
+    const h5 *api = &b->api;
+    memset(out, 0, out_size);
+    if (api->H5Aexists(group, name) <= 0)
+        return false;
+    hid_t attribute = api->H5Aopen(group, name, H5P_DEFAULT);
+    hid_t type = api->H5Aget_type(attribute);
+    bool ok = api->H5Tget_class(type) == H5T_STRING && api->H5Tis_variable_str(type) == 0 &&
+              api->H5Aget_storage_size(attribute) < out_size &&
+              api->H5Aread(attribute, type, out) >= 0;
+    api->H5Tclose(type);
+    api->H5Aclose(attribute);
+    return ok;
+}
+
 /* ---- reading ----------------------------------------------------------------------------------
  */
 
@@ -294,12 +312,11 @@ bool h5calib_source_read(binding *b, const h5calib_source *s, const hsize_t *sta
                          const hsize_t *count, void *buffer, char *message, size_t size)
 {
     const h5 *api = &b->api;
-    if (s->rank == 0)
-        return api->H5Dread(s->dataset, s->memory_type, H5S_ALL, H5S_ALL, H5P_DEFAULT, buffer) >= 0;
     const h5calib_source *outer = reading;
     hid_t space = api->H5Dget_space(s->dataset);
     hid_t memory = api->H5Screate_simple(s->rank, count, NULL);
-    bool ok = api->H5Sselect_hyperslab(space, H5S_SELECT_SET, start, NULL, count, NULL) >= 0;
+    bool ok = s->rank == 0 ||
+              api->H5Sselect_hyperslab(space, H5S_SELECT_SET, start, NULL, count, NULL) >= 0;
     nested_message[0] = 0;
     reading = s;
     ok = ok && api->H5Dread(s->dataset, s->memory_type, memory, space, H5P_DEFAULT, buffer) >= 0;

@@ -50,6 +50,9 @@ bool h5calib_source_type(binding *b, h5calib_source *source);
 bool h5calib_source_read(binding *b, const h5calib_source *source, const hsize_t *start,
                          const hsize_t *count, void *buffer, char *message, size_t message_size);
 
+/* A fixed-length text attribute; false if it is not there, is none, or does not fit. */
+bool h5calib_read_text(binding *b, hid_t group, const char *name, char *out, size_t out_size);
+
 /* The source being read right now by this thread, for a filter call nested in it,
  * and that call's way to say why it failed: HDF5 would lose the reason. */
 const h5calib_source *h5calib_source_reading(void);

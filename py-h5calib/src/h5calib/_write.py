@@ -13,6 +13,7 @@ import h5py
 import numpy as np
 
 from . import _plugin
+from ._fingerprint import write_fingerprint
 from ._format import FILTER_ID, Descriptor
 from ._layout import FILE_UUID, HOME, filter_words
 from ._plan import Plan
@@ -156,6 +157,8 @@ def _create_home(file: h5py.File, name: str, undo: ExitStack) -> h5py.Group:
 
 def _write_links(home: h5py.Group, plan: Plan) -> None:
     write_link(home, "raw", plan.raw)
+    frame_axes, *_ = plan.calibration.algorithm.split_raw_shape(plan.raw.data.shape)
+    write_fingerprint(home, "raw", plan.raw, len(frame_axes))
     write_constants(home.create_group("constants"), plan.constants)
     if plan.cell_ids is not None:
         write_link(home, "cell_ids", plan.cell_ids)
@@ -167,6 +170,7 @@ def write_constants(group: h5py.Group, constants: dict[str, tuple[Source, str]])
     """Store constants, or the links to them, with the orders of their axes."""
     for name, (source, axes) in constants.items():
         write_link(group, name, source)
+        write_fingerprint(group, name, source)
         if axes:
             group.attrs[f"axes_{name}"] = np.bytes_(axes.encode())
         else:

@@ -18,7 +18,10 @@ _FILE = click.Path(exists=True, dir_okay=False)
 @click.option("--raw", metavar="FILE:/PATH", help="Where the raw data is now.")
 @click.option("--constant", "constants", multiple=True, metavar="NAME=FILE:/PATH")
 @links_option
-def relink(dataset: str, raw: str | None, constants: tuple[str, ...], links: str) -> None:
+@click.option("--changed", is_flag=True, help="Take constants that have other values now.")
+def relink(
+    dataset: str, raw: str | None, constants: tuple[str, ...], links: str, changed: bool
+) -> None:
     """Tell a calibrated dataset where its raw data or constants are now."""
     place = split_reference(dataset)
     if place is None:
@@ -26,7 +29,8 @@ def relink(dataset: str, raw: str | None, constants: tuple[str, ...], links: str
     with errors_for_people(), h5py.File(place[0], "r+") as file:
         if not isinstance(file.get(place[1]), h5py.Dataset):
             raise MissingObjectError(f"no dataset {place[1]} in {place[0]}")
-        relinking.relink(file[place[1]], raw, split_pairs(constants, "--constant"), links)
+        given = split_pairs(constants, "--constant")
+        relinking.relink(file[place[1]], raw, given, links, changed)
     console.print(f"{dataset}: linked anew")
 
 

@@ -47,3 +47,12 @@ def make_single(path: Path, detector, *, libver=None, chunks=(2, 16, 24), **raw_
 def same(a, b) -> bool:
     """Equal bit for bit, NaN included."""
     return np.array_equal(np.asarray(a), np.asarray(b), equal_nan=True)
+
+
+def forget_fingerprints(path: Path) -> None:
+    """Make a view one of those written before there were fingerprints."""
+    with h5py.File(path, "r+") as f:
+        for home in f["h5calib"].values():
+            for group in (home, home["constants"]):
+                for name in [n for n in group.attrs if n.startswith("fingerprint_")]:
+                    del group.attrs[name]

@@ -264,7 +264,8 @@ def test_what_changed_does_not_take(here, value):
         h5calib.relink(file["v"], constants={"pedestal": "c.h5:/dark"}, changed=True)
 
 
-DAMAGED = ["", "f4", "f4 12x300", "f4 12x300 zz 0+1", "f4 12x300 12345678", "f4 12x300 1 0+1 x", "f4 12x300 1 0+1x",
+DAMAGED = ["", "f4", "f4 12x300", "f4 12x300 zz 0+1", "f4 12x300 12345678", "f4 12x300 1 0+1 x",
+           "f4 12x300 1 0+1x",
            "f4 12x300 1 0+301", "f4 12x300 1 3599+2", "f4 12x300 1 0+0", "f4 12x300 1 -1+1",
            "f4 12x300 1 0+3600", "f4 12x300 1 3600+1", "f4 12x300 123456789 0+1",
            "f4 1x1x1x1x1x1x1x1x1 1 0+1", "f4 12x300 1" + 400 * " 0+1 1+1"]  # fmt: skip

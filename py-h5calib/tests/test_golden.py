@@ -106,4 +106,6 @@ def test_the_builder_writes_the_same(tmp_path, contents, monkeypatch):
             chunks=(1, 3, 4),
             dtype="<f8",
         )
+        home = next(h for h in built["h5calib"].values() if h["dataset"] == built["jungfrau"])
+        del home.attrs["fingerprint_raw"]  # came later
         assert contents(built) == contents(golden)

@@ -94,6 +94,8 @@ def test_relink_undoes_all_when_it_fails(folder, contents, monkeypatch):
 
     monkeypatch.setattr(relinking, "_record", lambda *_: 1 / 0)
     with h5py.File(folder / "view.h5", "r+") as file:
+        for home in file["h5calib"].values():
+            del home.attrs["fingerprint_raw"]  # as in older files; the gain keeps its own
         before = contents(file)
         with pytest.raises(ZeroDivisionError):
             h5calib.relink(

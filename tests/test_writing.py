@@ -156,7 +156,6 @@ def test_reopened_for_writing_after_reading(view):
 
 def test_reopened_for_writing_while_a_view_is_kept(view):
     """What the plugin keeps open must hold no lock."""
-    forget_fingerprints(view.path)
     with h5py.File(view.path) as f:
         assert same(f["calibrated"][0], view.values[0])
         with h5py.File(view.raw_path, "r+") as raw:
@@ -177,7 +176,6 @@ def test_raw_file_replaced_under_the_same_name(view, detector):
 
 def test_raw_file_changed_by_another_process(view):
     script = "import h5py, sys\nwith h5py.File(sys.argv[1], 'r+') as f: f['data/raw'][...] = 11\n"
-    forget_fingerprints(view.path)
     with h5py.File(view.path) as f:
         assert same(f["calibrated"][...], view.values)
         subprocess.run([sys.executable, "-c", script, str(view.raw_path)], check=True)
@@ -186,7 +184,6 @@ def test_raw_file_changed_by_another_process(view):
 
 def test_raw_open_for_writing_in_another_library(view):
     """What PyTables holds back the library of h5py cannot know: an error, not old numbers."""
-    forget_fingerprints(view.path)
     with h5py.File(view.path) as f:
         assert same(f["calibrated"][0], view.values[0])
         with tables.open_file(str(view.raw_path), "a") as other:

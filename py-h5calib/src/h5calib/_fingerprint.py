@@ -50,7 +50,7 @@ def fingerprint(source: Source, n_frame_axes: int | None = None) -> str | None:
             samples.append(f"{first}+{count}")
     kind = "i1" if data.dtype == bool else f"{data.dtype.kind}{data.dtype.itemsize}"
     shape = "x".join(map(str, data.shape)) or "-"
-    return f"{kind} {shape} {crc:08x} {' '.join(samples)}" if samples else None
+    return f"{kind} {shape} {crc:08x} {' '.join(samples)}{_file(data)}" if samples else None
 
 
 def write_fingerprint(
@@ -63,6 +63,14 @@ def write_fingerprint(
     text = fingerprint(source, n_frame_axes)
     if text is not None:
         group.attrs[attribute] = np.bytes_(text.encode())
+
+
+def _file(data: h5py.Dataset) -> str:
+    """Which file it is in, if all of it is there: in that very file it may be edited."""
+    if data.is_virtual or data.external is not None:
+        return ""
+    found = os.stat(data.file.filename)
+    return f" ={found.st_dev}:{found.st_ino}"
 
 
 def _is_elsewhere(source: Source, is_raw: bool) -> bool:

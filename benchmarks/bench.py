@@ -120,17 +120,19 @@ def part(case: Case) -> Group:
     return Group(case.name, case.blocks(case.part), ways, ratios, suffix="_part")
 
 
-def long_calls(case: Case) -> Group:
-    """Eight trains a call, so that the constants of a cell can serve several frames."""
-    places = case.blocks(block_bytes=8 * case.frame_bytes * len(case.arrays["threshold"]))
+def short_calls(case: Case) -> Group:
+    """Less than a train a call, so that the constants of a cell serve one frame only."""
+    places = case.blocks(block_bytes=read_cases.BLOCK_BYTES)
     ways = {
+        "filter": peers.through_h5py(case, "calibrated"),
         "direct2": peers.direct(case, 2),
         "stored": peers.through_h5py(case, "stored"),
         "memcpy2": peers.copy_bytes(case, 2, np.ones((places[0].stop, *case.shape[1:]), "f4")),
     }
-    ratios = {"direct_vs_stored_long": ("direct2", "stored"),
-              "direct_vs_memcpy_long": ("direct2", "memcpy2")}  # fmt: skip
-    return Group(case.name, places, ways, ratios, suffix="_long")
+    ratios = {"filter_vs_stored_short": ("filter", "stored"),
+              "direct_vs_stored_short": ("direct2", "stored"),
+              "direct_vs_memcpy_short": ("direct2", "memcpy2")}  # fmt: skip
+    return Group(case.name, places, ways, ratios, suffix="_short")
 
 
 def three(case: Case, name: str, places: list[slice], roi: tuple[slice, ...] = ()) -> Group:
@@ -383,7 +385,8 @@ def machine(folder: Path) -> list[dict]:
         ),
         "chunk_cache_bytes": (cache, "bytes", f"default chunk cache: {cache / 2**20:.0f} MiB"),
         "block_bytes": (
-            read_cases.BLOCK_BYTES, "bytes", f"{read_cases.BLOCK_BYTES >> 20} MiB a read call"
+            read_cases.BLOCK_BYTES, "bytes",
+            f"{read_cases.BLOCK_BYTES >> 20} MiB a read call, 16 trains of AGIPD",
         ),
         "folder": (1.0, "folder", f"file system: {file_system}"),
         "library": (1.0, "version", f"h5calib {h5calib.__version__}"),
@@ -399,7 +402,7 @@ def run_case(name: str, folder: Path, size: read_cases.Size, rounds: int, only: 
     rows = [row(name, "frames", [case.shape[0]], "count", chunks=list(case.chunks))]
     makers = [whole, part, lambda c: at_random(c, size.accesses)]
     if case.kind == "agipd":
-        makers.insert(1, long_calls)
+        makers.insert(1, short_calls)
     if name in ("jungfrau", "ccd"):
         makers.append(region)
     for make in makers:

@@ -74,8 +74,18 @@ class Case:
     def frame_bytes(self) -> int:
         return 4 * int(np.prod(self.shape[1:]))
 
-    def blocks(self, frames: int | None = None, block_bytes: int = BLOCK_BYTES) -> list[slice]:
-        """Where along the first axis each read call of a pass lies: whole chunks, some 64 MB."""
+    @property
+    def call_bytes(self) -> int:
+        """Of the result of one read call: 16 trains of a detector with memory cells."""
+        return (
+            16 * len(self.arrays["threshold"]) * self.frame_bytes
+            if self.kind == "agipd"
+            else BLOCK_BYTES
+        )
+
+    def blocks(self, frames: int | None = None, block_bytes: int | None = None) -> list[slice]:
+        """Where along the first axis each read call of a pass lies: whole chunks."""
+        block_bytes = block_bytes or self.call_bytes
         n = max(1, block_bytes // self.frame_bytes // self.chunks[0]) * self.chunks[0]
         end = self.shape[0] if frames is None else frames
         return [slice(i, min(i + n, end)) for i in range(0, end, n)]
@@ -125,7 +135,7 @@ def agipd(folder: Path, size: Size) -> Case:
     (ny, nx), cells, trains = size.agipd, size.cells, size.trains
     levels = np.array([6000, 8000], "f2")[None, :, None, None]
     constants = {
-        "threshold": np.broadcast_to(levels, (cells, 2, ny, nx)).copy(),
+        "threshold": (levels + rng.uniform(-200, 200, (cells, 2, ny, nx))).astype("f2"),
         "pedestal": rng.uniform(3000, 5000, (cells, 3, ny, nx)).astype("f2"),
         "gain": rng.uniform(1, 8, (cells, 3, ny, nx)).astype("f2"),
     }

@@ -24,7 +24,7 @@ EVERYWHERE = {
 GROWTH = {"create_growth", "open_growth", "random_growth"}
 HOT = {"filter_vs_stored", "direct_vs_stored"}
 WANTED = {
-    "agipd": EVERYWHERE | {"first_frame_vs_stored", "direct_vs_stored_long"},
+    "agipd": EVERYWHERE | {"first_frame_vs_stored", "direct_vs_stored_short"},
     "jungfrau": EVERYWHERE | {"direct_vs_aare", "direct_vs_aare_1"},
     "ccd": EVERYWHERE,
     "jungfrau-bitshuffle": EVERYWHERE | {"direct_vs_decode", "direct_vs_decode_1"},

@@ -190,6 +190,22 @@ def sanitize(session: nox.Session) -> None:
 
 
 @nox.session(default=False)
+def neon(session: nox.Session) -> None:
+    """The C tests on emulated ARM: Debian gcc-aarch64-linux-gnu, libc6-dev-arm64-cross, qemu-user."""
+    core = Path("libh5calib")
+    sources = sorted([*map(str, core.glob("src/*.c")), *map(str, core.glob("src/kernels/*.c"))])
+    # the options of CMakeLists.txt that decide about bits
+    options = ["-O3", "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math", "-std=gnu11",
+               "-Wall", "-Wextra", "-Werror", '-DH5CALIB_VERSION="0"', f"-I{core}/include",
+               f"-I{core}/src", "-pthread", "-static"]  # fmt: skip
+    for name in ("test_tile", "test_variants", "test_errors"):
+        program = str(Path(session.create_tmp()) / name)
+        session.run("aarch64-linux-gnu-gcc", *options, *sources, f"{core}/tests/{name}.c", "-lm",
+                    "-o", program, external=True)  # fmt: skip
+        session.run("qemu-aarch64", program, external=True)
+
+
+@nox.session(default=False)
 def leaks(session: nox.Session) -> None:
     """Ten thousand reads: no growth of memory, descriptors and HDF5 ids; valgrind finds no loss."""
     install_packages(session)

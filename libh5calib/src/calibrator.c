@@ -100,7 +100,7 @@ void h5calib_choose_planes(h5calib_calibrator *calibrator, unsigned k, unsigned 
                            const unsigned char *stage)
 {
     calibrator->constants[k].planes = planes;
-    for (unsigned p = 0; p < planes; p++)
+    for (unsigned p = 0; p < planes && p < H5CALIB_MAX_PLANES; p++)
         calibrator->constants[k].stage[p] = stage[p];
 }
 

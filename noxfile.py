@@ -191,7 +191,7 @@ def sanitize(session: nox.Session) -> None:
 
 @nox.session(default=False)
 def neon(session: nox.Session) -> None:
-    """The C tests on emulated ARM: Debian gcc-aarch64-linux-gnu, libc6-dev-arm64-cross, qemu-user."""
+    """The C tests on emulated ARM: aarch64-linux-gnu-gcc with its libc, and qemu-aarch64."""
     core = Path("libh5calib")
     sources = sorted([*map(str, core.glob("src/*.c")), *map(str, core.glob("src/kernels/*.c"))])
     # the options of CMakeLists.txt that decide about bits

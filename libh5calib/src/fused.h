@@ -43,10 +43,12 @@ static inline bool h5calib_formula_add(h5calib_formula *f, const h5calib_plane *
 enum { FN(vectors) = H5CALIB_BLOCK / LANES };
 #define EACH_VECTOR(v) for (int v = 0; v < FN(vectors); v++)
 
-/* Which pixels of a block are in medium or low gain; low wins. */
+/* Which pixels of a block are in medium or low gain (low wins), and whether any are. */
 typedef struct FN(block) {
     MASK medium[FN(vectors)], low[FN(vectors)];
+    bool any_medium, any_low, other; /* other: not for this kernel */
 } FN(block);
+enum { FN(blocks) = H5CALIB_TILE / H5CALIB_BLOCK };
 
 /* Where results go. */
 typedef struct FN(target) {
@@ -81,10 +83,29 @@ H5CALIB_INLINE TARGET void FN(staged)(const void *const *from, h5calib_dtype dty
     FN(load_block)(from[0], dtype, b, to);
     if (!block)
         return;
-    FN(load_block)(from[1], dtype, b, other);
-    EACH_VECTOR(v) to[v] = SIMD(select)(block->medium[v], other[v], to[v]);
-    FN(load_block)(from[2], dtype, b, other);
-    EACH_VECTOR(v) to[v] = SIMD(select)(block->low[v], other[v], to[v]);
+    if (block->any_medium) {
+        FN(load_block)(from[1], dtype, b, other);
+        EACH_VECTOR(v) to[v] = SIMD(select)(block->medium[v], other[v], to[v]);
+    }
+    if (block->any_low) {
+        FN(load_block)(from[2], dtype, b, other);
+        EACH_VECTOR(v) to[v] = SIMD(select)(block->low[v], other[v], to[v]);
+    }
+}
+
+/* The few pixels not in high gain take constants that are not in the caches, from places all
+ * over their planes. So a tile is looked through first, and these are fetched meanwhile. */
+H5CALIB_INLINE TARGET void FN(fetch)(const h5calib_formula *f, h5calib_dtype dtype,
+                                     const FN(block) * block, size_t b)
+{
+    const size_t size = dtype == H5CALIB_F16 ? 2 : 4;
+    for (unsigned k = 0; k < f->n; k++)
+        for (size_t line = 0; line < H5CALIB_BLOCK * size; line += 64) {
+            if (block->any_medium)
+                H5CALIB_FETCH((const char *)f->from[k][1] + b * size + line);
+            if (block->any_low)
+                H5CALIB_FETCH((const char *)f->from[k][2] + b * size + line);
+        }
 }
 
 /* dtype and multiply are those of the formula, given as constants. */

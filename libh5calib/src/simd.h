@@ -11,6 +11,7 @@
 
 #include "internal.h"
 
+#define H5CALIB_FETCH(address) __builtin_prefetch(address)
 #define H5CALIB_SIMD_(variant, name) h5calib_##variant##_##name
 #define H5CALIB_SIMD(variant, name) H5CALIB_SIMD_(variant, name)
 #define SIMD(name) H5CALIB_SIMD(VARIANT, name)

@@ -104,33 +104,37 @@ H5CALIB_INLINE TARGET void FN(agipd_blocks)(const h5calib_run *run, size_t i, si
     const uint16_t *signal = (const uint16_t *)run->raw[0] + i;
     const uint16_t *voltage = (const uint16_t *)run->raw[1] + i;
     const FN(target) target = FN(target_of)(run, i);
+    FN(block) blocks[FN(blocks)];
+    for (size_t b = 0; thresholds && b < n; b += H5CALIB_BLOCK) {
+        FN(block) *block = &blocks[b / H5CALIB_BLOCK];
+        VEC threshold[FN(vectors)];
+        block->any_medium = block->any_low = false;
+        FN(load_block)(thresholds->from[0][0], dtype, b, threshold);
+        EACH_VECTOR(v)
+        {
+            const VEC x = SIMD(real)(SIMD(load_words)(voltage + b + v * LANES));
+            block->medium[v] = SIMD(above)(x, threshold[v]);
+            block->any_medium |= SIMD(any)(block->medium[v]);
+        }
+        if (ordered && !block->any_medium)
+            continue;
+        FN(load_block)(thresholds->from[0][1], dtype, b, threshold);
+        EACH_VECTOR(v)
+        {
+            const VEC x = SIMD(real)(SIMD(load_words)(voltage + b + v * LANES));
+            block->low[v] = SIMD(above)(x, threshold[v]);
+            if (chain)
+                block->low[v] = SIMD(both)(block->low[v], block->medium[v]);
+            block->any_low |= SIMD(any)(block->low[v]);
+        }
+        FN(fetch)(f, dtype, block, b);
+    }
     for (size_t b = 0; b < n; b += H5CALIB_BLOCK) {
-        FN(block) block;
-        VEC value[FN(vectors)], first[FN(vectors)], second[FN(vectors)];
-        bool any = false;
+        const FN(block) *block = &blocks[b / H5CALIB_BLOCK];
+        VEC value[FN(vectors)];
         EACH_VECTOR(v) value[v] = SIMD(real)(SIMD(load_words)(signal + b + v * LANES));
-        if (thresholds) {
-            FN(load_block)(thresholds->from[0][0], dtype, b, first);
-            EACH_VECTOR(v)
-            {
-                const VEC x = SIMD(real)(SIMD(load_words)(voltage + b + v * LANES));
-                block.medium[v] = SIMD(above)(x, first[v]);
-                any |= SIMD(any)(block.medium[v]);
-            }
-        }
-        if (thresholds && (any || !ordered)) {
-            FN(load_block)(thresholds->from[0][1], dtype, b, second);
-            EACH_VECTOR(v)
-            {
-                const VEC x = SIMD(real)(SIMD(load_words)(voltage + b + v * LANES));
-                block.low[v] = SIMD(above)(x, second[v]);
-                if (chain)
-                    block.low[v] = SIMD(both)(block.low[v], block.medium[v]);
-                any |= SIMD(any)(block.low[v]);
-            }
-        }
-        if (any)
-            FN(apply)(f, dtype, multiply, &block, b, value);
+        if (thresholds && (block->any_medium || block->any_low))
+            FN(apply)(f, dtype, multiply, block, b, value);
         else
             FN(apply)(f, dtype, multiply, NULL, b, value);
         FN(put)(&target, b, value);

@@ -83,32 +83,39 @@ H5CALIB_INLINE TARGET void FN(jungfrau_blocks)(const h5calib_calibrator *c,
     const FN(target) target = FN(target_of)(run, i);
     const float photon = (float)c->parameters[PHOTON_ENERGY];
     const VEC energy = SIMD(set)(photon);
+    FN(block) blocks[FN(blocks)];
     for (size_t b = 0; b < n; b += H5CALIB_BLOCK) {
-        FN(block) block;
-        VEC value[FN(vectors)];
-        bool coded = false, invalid = false;
+        FN(block) *block = &blocks[b / H5CALIB_BLOCK];
+        bool coded = false;
+        block->any_medium = block->any_low = block->other = false;
+        EACH_VECTOR(v)
+        coded |= SIMD(any)(SIMD(test)(SIMD(load_words)(raw + b + v * LANES), 0xc000));
+        if (!coded)
+            continue;
         EACH_VECTOR(v)
         {
-            const WORDS x = SIMD(load_words)(raw + b + v * LANES);
-            coded |= SIMD(any)(SIMD(test)(x, 0xc000));
-            value[v] = SIMD(real)(SIMD(bits)(x, 0x3fff));
+            const WORDS code = SIMD(bits)(SIMD(load_words)(raw + b + v * LANES), 0xc000);
+            block->medium[v] = SIMD(equal)(code, 0x4000);
+            block->low[v] = SIMD(equal)(code, 0xc000);
+            block->any_medium |= SIMD(any)(block->medium[v]);
+            block->any_low |= SIMD(any)(block->low[v]);
+            block->other |= SIMD(any)(SIMD(equal)(code, 0x8000));
         }
-        if (coded) {
-            EACH_VECTOR(v)
-            {
-                const WORDS code = SIMD(bits)(SIMD(load_words)(raw + b + v * LANES), 0xc000);
-                block.medium[v] = SIMD(equal)(code, 0x4000);
-                block.low[v] = SIMD(equal)(code, 0xc000);
-                invalid |= SIMD(any)(SIMD(equal)(code, 0x8000));
-            }
-            if (invalid) {
-                FN(jungfrau_any)(c, cell, run, i + b, H5CALIB_BLOCK, H5CALIB_ALL_AT_ONCE);
-                continue;
-            }
-            FN(apply)(f, dtype, multiply, &block, b, value);
-        } else {
+        FN(fetch)(f, dtype, block, b);
+    }
+    for (size_t b = 0; b < n; b += H5CALIB_BLOCK) {
+        const FN(block) *block = &blocks[b / H5CALIB_BLOCK];
+        VEC value[FN(vectors)];
+        if (block->other) {
+            FN(jungfrau_any)(c, cell, run, i + b, H5CALIB_BLOCK, H5CALIB_ALL_AT_ONCE);
+            continue;
+        }
+        EACH_VECTOR(v)
+        value[v] = SIMD(real)(SIMD(bits)(SIMD(load_words)(raw + b + v * LANES), 0x3fff));
+        if (block->any_medium || block->any_low)
+            FN(apply)(f, dtype, multiply, block, b, value);
+        else
             FN(apply)(f, dtype, multiply, NULL, b, value);
-        }
         if (photon == photon)
             EACH_VECTOR(v) value[v] = SIMD(divide)(value[v], energy);
         FN(put)(&target, b, value);

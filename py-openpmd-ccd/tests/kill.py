@@ -50,9 +50,9 @@ def frame(number, size, way):
 
 
 def constants(size, number):
-    """Dark and flat of a calibrated shot."""
-    flat = 1 + frame(0, size, "flat").astype("f4") / 65536
-    return flat * 100 + (7 if number >= NEW_DARK else 0), flat
+    """Dark and flat of a calibrated shot, float32 with any NumPy."""
+    flat = (1 + frame(0, size, "flat") / 65536).astype("f4")
+    return (flat * 100 + (7 if number >= NEW_DARK else 0)).astype("f4"), flat
 
 
 def options(way, size):

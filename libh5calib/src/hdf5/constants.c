@@ -139,7 +139,7 @@ static size_t describe(const h5calib_source *s, const char *axes, uint32_t cell,
 static void *load(binding *b, const h5calib_source *s, const char *axes, uint32_t cell,
                   h5calib_array *out, char *message, size_t size)
 {
-    hsize_t start[H5CALIB_MAX_RANK], count[H5CALIB_MAX_RANK];
+    hsize_t start[H5CALIB_MAX_RANK] = {0}, count[H5CALIB_MAX_RANK];
     const size_t bytes = describe(s, axes, cell, out, start, count);
     void *data = h5calib_allocate(bytes);
     if (!data)
@@ -238,7 +238,7 @@ static bool load_cell(void *data, size_t i, unsigned worker)
     const calibrated *c = l->c;
     h5calib_array arrays[H5CALIB_MAX_CONSTANTS];
     void *memory[H5CALIB_MAX_CONSTANTS] = {0};
-    hsize_t start[H5CALIB_MAX_RANK], count[H5CALIB_MAX_RANK];
+    hsize_t start[H5CALIB_MAX_RANK] = {0}, count[H5CALIB_MAX_RANK];
     bool ok = true;
     (void)worker;
     memset(arrays, 0, sizeof arrays);
@@ -271,7 +271,7 @@ void h5calib_constants_load(binding *b, calibrated *c, const uint32_t *numbers, 
         for (unsigned k = 0; k < c->algorithm->n_constants; k++)
             if (c->constants[k].view && c->constants[k].dims[0] > 1 && c->axes[k][0] == 'c') {
                 h5calib_array unused;
-                hsize_t start[H5CALIB_MAX_RANK], count[H5CALIB_MAX_RANK];
+                hsize_t start[H5CALIB_MAX_RANK] = {0}, count[H5CALIB_MAX_RANK];
                 const uint64_t bytes =
                     describe(&c->constants[k], c->axes[k], numbers[i], &unused, start, count);
                 h5calib_will_need(c->constants[k].view->fd, c->constants_at[k] + numbers[i] * bytes,

@@ -181,7 +181,7 @@ static void ask(binding *b, const calibrated *c, const hsize_t *offset, struct s
 typedef struct listing {
     const calibrated *c;
     size_t n;
-    hsize_t second[H5CALIB_MAX_RANK]; /* offset of the second chunk of the list */
+    hsize_t second[H5CALIB_MAX_RANK]; /* offset of the second chunk, or of the only one */
     size_t second_number;
 } listing;
 
@@ -196,7 +196,7 @@ static int list_chunk(const hsize_t *offset, unsigned mask, haddr_t address, hsi
     number = number * m->row_chunks + (size_t)offset[m->lead + m->planes] / m->chunk_rows;
     if (number < m->n_stored)
         m->stored[number] = (struct stored){address, (size_t)size, mask};
-    if (l->n++ == 1) {
+    if (l->n++ <= 1) {
         memcpy(l->second, offset, (size_t)l->c->raw.rank * sizeof *offset);
         l->second_number = number;
     }
@@ -211,7 +211,7 @@ static void list(binding *b, const calibrated *c)
     listing l = {.c = c};
     struct stored asked = {.address = UNKNOWN};
     bool ok = b->api.H5Dchunk_iter(c->raw.dataset, H5P_DEFAULT, list_chunk, &l) >= 0;
-    if (ok && l.n > 1 && (ok = l.second_number < m->n_stored)) {
+    if (ok && l.n > 0 && (ok = l.second_number < m->n_stored)) {
         ask(b, c, l.second, &asked);
         ok = asked.address == m->stored[l.second_number].address;
     }

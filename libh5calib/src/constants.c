@@ -132,12 +132,24 @@ static bool set_nan(const h5calib_calibrator *c, h5calib_plane *plane, size_t i)
     return true;
 }
 
-/* Is no value of the first plane greater than that of the second? False also where the
- * planes hold other things than positive floats. */
-static bool in_order(const h5calib_calibrator *c, const h5calib_plane *a, const h5calib_plane *b)
+/* The least of `planes` planes in each block, all float16 or float32. NULL: they are not, or
+ * there is no memory; kernels can do without. */
+static float *least_of(const h5calib_calibrator *c, const h5calib_plane *planes, unsigned n_planes)
 {
-    return a->dtype == b->dtype && a->uniform == b->uniform &&
-           h5calib_checks_in_use()->in_order(a->data, b->data, a->dtype, plane_pixels(c, a));
+    const size_t n = c->ny * c->nx, blocks = (n + H5CALIB_BLOCK - 1) / H5CALIB_BLOCK;
+    for (unsigned p = 0; p < n_planes; p++)
+        if (planes[p].dtype != H5CALIB_F16 && planes[p].dtype != H5CALIB_F32)
+            return NULL;
+    float *least = h5calib_allocate(blocks * sizeof *least);
+    for (size_t i = 0; least && i < blocks; i++)
+        least[i] = INFINITY;
+    for (unsigned p = 0; least && p < n_planes; p++)
+        for (size_t i = 0; i < n; i += H5CALIB_TILE)
+            h5calib_checks_in_use()->lower(
+                (char *)planes[p].data + (planes[p].uniform ? 0 : i * planes[p].size),
+                planes[p].dtype, n - i < H5CALIB_TILE ? n - i : H5CALIB_TILE,
+                least + i / H5CALIB_BLOCK);
+    return least;
 }
 
 /* NaN where the plane's own value cannot be used. */
@@ -242,8 +254,8 @@ static bool take_constant(const h5calib_calibrator *c, const h5calib_array *arra
                                            !fold_values(c, &planes[p], false)))
             return false;
     }
-    if ((flags & H5CALIB_CONSTANT_COMPARED) && c->constants[k].planes > 1)
-        to->ordered[k] = in_order(c, &planes[0], &planes[1]);
+    if (flags & H5CALIB_CONSTANT_COMPARED)
+        to->least[k] = least_of(c, planes, c->constants[k].planes);
     return true;
 }
 
@@ -334,6 +346,7 @@ void h5calib_cell_free(h5calib_cell *cell)
     for (unsigned k = 0; k < H5CALIB_MAX_CONSTANTS; k++) {
         free_planes(cell->planes[k]);
         h5calib_release(cell->arrays[k]);
+        h5calib_release(cell->least[k]);
     }
     free(cell);
 }

@@ -37,6 +37,27 @@ static inline bool h5calib_formula_add(h5calib_formula *f, const h5calib_plane *
     f->n++;
     return true;
 }
+
+/* The few blocks with pixels not in high gain take constants that lie anywhere in their planes,
+ * where no processor foresees them. So they are looked for, and their constants fetched, so many
+ * pixels before they are computed. */
+enum {
+    H5CALIB_AHEAD = 2048,
+    H5CALIB_BLOCKS_AHEAD = (H5CALIB_AHEAD + H5CALIB_TILE) / H5CALIB_BLOCK,
+    H5CALIB_SOON = 1024 /* pixels before a block that is in high gain */
+};
+
+/* Where to look while the tile of n pixels at pixel i of a run is computed, counted from i: that
+ * far ahead, at the beginning of a run from there on. */
+typedef struct h5calib_sight {
+    size_t first, end;
+} h5calib_sight;
+static inline h5calib_sight h5calib_sight_from(const h5calib_run *run, size_t i, size_t n)
+{
+    const size_t left = run->count - i, end = H5CALIB_AHEAD + n;
+    return (h5calib_sight){i < H5CALIB_TILE ? 0 : H5CALIB_AHEAD,
+                           (end < left ? end : left) / H5CALIB_BLOCK * H5CALIB_BLOCK};
+}
 #endif
 
 #ifdef FUSED
@@ -46,9 +67,8 @@ enum { FN(vectors) = H5CALIB_BLOCK / LANES };
 /* Which pixels of a block are in medium or low gain (low wins), and whether any are. */
 typedef struct FN(block) {
     MASK medium[FN(vectors)], low[FN(vectors)];
-    bool any_medium, any_low, other; /* other: not for this kernel */
+    bool any_medium, any_low;
 } FN(block);
-enum { FN(blocks) = H5CALIB_TILE / H5CALIB_BLOCK };
 
 /* Where results go. */
 typedef struct FN(target) {
@@ -93,19 +113,31 @@ H5CALIB_INLINE TARGET void FN(staged)(const void *const *from, h5calib_dtype dty
     }
 }
 
-/* The few pixels not in high gain take constants that are not in the caches, from places all
- * over their planes. So a tile is looked through first, and these are fetched meanwhile. */
-H5CALIB_INLINE TARGET void FN(fetch)(const h5calib_formula *f, h5calib_dtype dtype,
-                                     const FN(block) * block, size_t b)
+/* The constants of gain stage s for a block, into the cache. */
+H5CALIB_INLINE TARGET void FN(fetch)(const h5calib_formula *f, h5calib_dtype dtype, unsigned s,
+                                     size_t b)
 {
     const size_t size = dtype == H5CALIB_F16 ? 2 : 4;
+    for (unsigned k = 0; k < f->n; k++) {
+        const char *from = (const char *)f->from[k][s] + b * size;
+        for (size_t line = 0; line < H5CALIB_BLOCK * size; line += 64)
+            H5CALIB_FETCH(from + line);
+        H5CALIB_FETCH(from + H5CALIB_BLOCK * size - 1);
+    }
+}
+
+/* What block b needs if it is in high gain, where the result goes through the caches as well. */
+H5CALIB_INLINE TARGET void FN(fetch_high)(const h5calib_formula *f, h5calib_dtype dtype,
+                                          const FN(target) * target, size_t b)
+{
+    const size_t size = dtype == H5CALIB_F16 ? 2 : 4;
+    if (target->stream)
+        return;
     for (unsigned k = 0; k < f->n; k++)
-        for (size_t line = 0; line < H5CALIB_BLOCK * size; line += 64) {
-            if (block->any_medium)
-                H5CALIB_FETCH((const char *)f->from[k][1] + b * size + line);
-            if (block->any_low)
-                H5CALIB_FETCH((const char *)f->from[k][2] + b * size + line);
-        }
+        for (size_t line = 0; line < H5CALIB_BLOCK * size; line += 64)
+            H5CALIB_FETCH((const char *)f->from[k][0] + b * size + line);
+    for (size_t line = 0; line < H5CALIB_BLOCK * sizeof(float); line += 64)
+        H5CALIB_FETCH_TO_WRITE((const char *)(target->to + b) + line);
 }
 
 /* dtype and multiply are those of the formula, given as constants. */

@@ -95,8 +95,9 @@ struct h5calib_calibrator {
 struct h5calib_cell {
     size_t bytes;
     void *arrays[H5CALIB_MAX_CONSTANTS]; /* adopted */
-    /* of a constant that is compared with: the first plane is nowhere above the second */
-    bool ordered[H5CALIB_MAX_CONSTANTS];
+    /* Of a float16 or float32 constant that is compared with: the least value of all its planes
+     * in each H5CALIB_BLOCK pixels of the frame. */
+    float *least[H5CALIB_MAX_CONSTANTS];
     double mean[H5CALIB_MAX_CONSTANTS];
     h5calib_plane planes[H5CALIB_MAX_CONSTANTS][H5CALIB_MAX_PLANES];
 };
@@ -149,7 +150,8 @@ static inline size_t h5calib_to_cache_line(const h5calib_run *run)
 /* Looks at many values at once, by every variant (tile.c). */
 typedef struct h5calib_checks {
     bool (*unusable)(const void *from, h5calib_dtype dtype, size_t n, bool divisor);
-    bool (*in_order)(const void *a, const void *b, h5calib_dtype dtype, size_t n);
+    /* Lower `least`, one for each block of n pixels, to their least value. */
+    void (*lower)(const void *from, h5calib_dtype dtype, size_t n, float *least);
 } h5calib_checks;
 const h5calib_checks *h5calib_checks_in_use(void);
 

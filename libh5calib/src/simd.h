@@ -12,6 +12,11 @@
 #include "internal.h"
 
 #define H5CALIB_FETCH(address) __builtin_prefetch(address)
+#ifdef H5CALIB_X86 /* processors without this instruction pass over it */
+#define H5CALIB_FETCH_TO_WRITE(address) __asm__ volatile("prefetchw %0" : : "m"(*(address)))
+#else
+#define H5CALIB_FETCH_TO_WRITE(address) __builtin_prefetch(address, 1)
+#endif
 #define H5CALIB_SIMD_(variant, name) h5calib_##variant##_##name
 #define H5CALIB_SIMD(variant, name) H5CALIB_SIMD_(variant, name)
 #define SIMD(name) H5CALIB_SIMD(VARIANT, name)

@@ -241,28 +241,27 @@ static TARGET bool FN(unusable)(const void *from, h5calib_dtype dtype, size_t n,
     }
 }
 
-/* Is none of n values greater than its partner? False also where they are other things than
- * positive floats, which compare as their bits do. */
-#define COMPARE(bits, infinity)                                                                    \
-    {                                                                                              \
-        const bits *x = a, *y = b;                                                                 \
-        bits greater = 0;                                                                          \
-        for (size_t j = 0; j < n; j++)                                                             \
-            greater |= (bits)(x[j] > y[j]) | (bits)(y[j] > (infinity));                            \
-        return greater == 0;                                                                       \
-    }
-static TARGET bool FN(in_order)(const void *a, const void *b, h5calib_dtype dtype, size_t n)
+static TARGET void FN(lower)(const void *from, h5calib_dtype dtype, size_t n, float *least)
 {
-    if (dtype == H5CALIB_F16)
-        COMPARE(uint16_t, 0x7c00)
-    if (dtype == H5CALIB_F32)
-        COMPARE(uint32_t, UINT32_C(0x7f800000))
-    return false;
+    SCRATCH(values);
+    for (size_t i = 0; i < n; i += H5CALIB_BLOCK) {
+        const size_t m = n - i < H5CALIB_BLOCK ? n - i : H5CALIB_BLOCK;
+        const REAL most = least[i / H5CALIB_BLOCK];
+        EACH(j, H5CALIB_BLOCK)
+        values[j] = most;
+        FN(load)((const char *)from + i * h5calib_dtype_size(dtype), dtype, 1, m, values);
+        EACH(j, H5CALIB_BLOCK)
+        values[j] = values[j] < most ? values[j] : most; /* a NaN is not less than anything */
+        for (size_t half = H5CALIB_BLOCK / 2; half > 0; half /= 2) {
+            EACH(j, half)
+            values[j] = values[j + half] < values[j] ? values[j + half] : values[j];
+        }
+        least[i / H5CALIB_BLOCK] = (float)values[0];
+    }
 }
 
-const h5calib_checks FN(checks) = {FN(unusable), FN(in_order)};
+const h5calib_checks FN(checks) = {FN(unusable), FN(lower)};
 #undef LOOK
-#undef COMPARE
 #else
 #undef H5CALIB_CHECKS /* for the next variant */
 #endif

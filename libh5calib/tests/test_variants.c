@@ -241,52 +241,79 @@ static int try_algorithm(const h5calib_algorithm *a)
     return works;
 }
 
-/* A pixel above its second threshold is in low gain, also where the first is not exceeded:
- * whatever the thresholds are, and though kernels look at the second only if they must. */
-static void check_thresholds_out_of_order(void)
+/* AGIPD, every variant: pixels of pedestals 1, 2, 3, signal 100 and voltage 4 give `expected`. */
+enum { ROW = 512 };
+static void check_thresholds(const float *threshold, const float *expected)
 {
-    enum { N = 512 };
-    static const float seconds[] = {-1, -0.0f, 3, 7, NAN};
-    static float threshold[2 * N], pedestal[3 * N], out[N];
-    static uint16_t raw[2 * N];
+    static float pedestal[3 * ROW], out[ROW];
+    static uint16_t raw[2 * ROW];
     const h5calib_algorithm *a = h5calib_algorithm_by_name("agipd");
-    const h5calib_config config = {a->id, 1, N, 0, NULL};
-    const ptrdiff_t row = N * 4;
+    const h5calib_config config = {a->id, 1, ROW, 0, NULL};
+    const ptrdiff_t row = ROW * 4;
     h5calib_array constants[H5CALIB_MAX_CONSTANTS] = {
         {threshold, H5CALIB_F32, 1, 2, {0, row, row, 4}},
         {pedestal, H5CALIB_F32, 1, 3, {0, row, row, 4}}};
-    for (size_t s = 0; s < 5; s++) {
-        for (int i = 0; i < N; i++) {
-            threshold[i] = 5;
-            threshold[N + i] = seconds[s];
-            raw[i] = 100;
-            raw[N + i] = 4;
-            for (int stage = 0; stage < 3; stage++)
-                pedestal[stage * N + i] = (float)(1 + stage);
-        }
-        const float expected = 4 > seconds[s] ? 97 : 99;
-        for (size_t v = 0; h5calib_cpu_variant_at(v); v++) {
-            h5calib_calibration *c = NULL;
-            char message[300] = "";
-            h5calib_set_cpu_variant(h5calib_cpu_variant_at(v));
-            CHECK(h5calib_calibration_create(&config, constants, a->n_constants, &c, message,
-                                             sizeof message) == H5CALIB_OK,
-                  "%s", message);
-            CHECK(h5calib_calibrate(c, raw, H5CALIB_U16, 1, NULL, out, H5CALIB_F32, 1, message,
-                                    sizeof message) == H5CALIB_OK,
-                  "%s", message);
-            for (int i = 0; i < N; i++)
-                CHECK(out[i] == expected, "%s: second threshold %g: %g", h5calib_last_kernel(),
-                      seconds[s], out[i]);
-            h5calib_calibration_free(c);
-        }
+    for (int i = 0; i < ROW; i++) {
+        raw[i] = 100;
+        raw[ROW + i] = 4;
+        for (int stage = 0; stage < 3; stage++)
+            pedestal[stage * ROW + i] = (float)(1 + stage);
     }
+    for (size_t v = 0; h5calib_cpu_variant_at(v); v++) {
+        h5calib_calibration *c = NULL;
+        char message[300] = "";
+        h5calib_set_cpu_variant(h5calib_cpu_variant_at(v));
+        CHECK(h5calib_calibration_create(&config, constants, a->n_constants, &c, message,
+                                         sizeof message) == H5CALIB_OK,
+              "%s", message);
+        CHECK(h5calib_calibrate(c, raw, H5CALIB_U16, 1, NULL, out, H5CALIB_F32, 1, message,
+                                sizeof message) == H5CALIB_OK,
+              "%s", message);
+        for (int i = 0; i < ROW; i++)
+            CHECK(out[i] == expected[i], "%s: pixel %d, thresholds %g %g: %g",
+                  h5calib_last_kernel(), i, threshold[i], threshold[ROW + i], out[i]);
+        h5calib_calibration_free(c);
+    }
+}
+
+/* A pixel above its second threshold is in low gain, also where the first is not exceeded. */
+static void check_thresholds_out_of_order(void)
+{
+    static const float seconds[] = {-1, -0.0f, 3, 7, NAN};
+    float threshold[2 * ROW], expected[ROW];
+    for (size_t s = 0; s < 5; s++) {
+        for (int i = 0; i < ROW; i++) {
+            threshold[i] = 5;
+            threshold[ROW + i] = seconds[s];
+            expected[i] = 4 > seconds[s] ? 97 : 99;
+        }
+        check_thresholds(threshold, expected);
+    }
+}
+
+/* One pixel is above a threshold, its neighbours' are high, or NaN and never exceeded: kernels
+ * look at the least threshold of many pixels first. */
+static void check_single_pixels(void)
+{
+    static const float others[] = {5, NAN};
+    float threshold[2 * ROW], expected[ROW];
+    for (int pixel = 0; pixel < ROW; pixel++)
+        for (int k = 0; k < 4; k++) {
+            for (int i = 0; i < 2 * ROW; i++)
+                threshold[i] = others[k / 2];
+            for (int i = 0; i < ROW; i++)
+                expected[i] = 99;
+            threshold[(k % 2) * ROW + pixel] = 3;
+            expected[pixel] = k % 2 ? 97 : 98;
+            check_thresholds(threshold, expected);
+        }
 }
 
 int main(int argc, char **argv)
 {
     const int wanted = argc > 1 ? atoi(argv[1]) : 100;
     check_thresholds_out_of_order();
+    check_single_pixels();
     for (size_t i = 0; h5calib_algorithm_at(i); i++) {
         const h5calib_algorithm *a = h5calib_algorithm_at(i);
         const int most = strcmp(a->name, "agipd") == 0 ? 8 * wanted : wanted; /* most options */

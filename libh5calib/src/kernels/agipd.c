@@ -95,48 +95,86 @@ static TARGET void FN(agipd_any)(const h5calib_calibrator *c, const h5calib_cell
 }
 
 #ifdef FUSED
-/* thresholds: NULL with fixed gain; ordered: a pixel above the second is above the first */
+/* Which pixels of block b are above a threshold. */
+H5CALIB_INLINE TARGET bool FN(agipd_above)(const uint16_t *voltage, const VEC *threshold, size_t b,
+                                           MASK *above)
+{
+    bool any = false;
+    EACH_VECTOR(v)
+    {
+        above[v] = SIMD(above)(SIMD(real)(SIMD(load_words)(voltage + b + v * LANES)), threshold[v]);
+        any |= SIMD(any)(above[v]);
+    }
+    return any;
+}
+
+/* Is any pixel of block b above the least of all thresholds there? Where none is, as nearly
+ * everywhere, the thresholds themselves need not be read. */
+H5CALIB_INLINE TARGET bool FN(agipd_not_high)(const uint16_t *voltage, const float *least,
+                                              size_t pixel, size_t b)
+{
+    VEC threshold[FN(vectors)];
+    MASK above[FN(vectors)];
+    const float one = least[(pixel + b) / H5CALIB_BLOCK];
+    const float two = least[(pixel + b + H5CALIB_BLOCK - 1) / H5CALIB_BLOCK];
+    EACH_VECTOR(v) threshold[v] = SIMD(set)(one < two ? one : two);
+    return FN(agipd_above)(voltage, threshold, b, above);
+}
+
+H5CALIB_INLINE TARGET void FN(agipd_stages)(const uint16_t *voltage,
+                                            const h5calib_formula *thresholds, h5calib_dtype dtype,
+                                            bool chain, size_t b, FN(block) * block)
+{
+    VEC threshold[FN(vectors)];
+    FN(load_block)(thresholds->from[0][0], dtype, b, threshold);
+    block->any_medium = FN(agipd_above)(voltage, threshold, b, block->medium);
+    FN(load_block)(thresholds->from[0][1], dtype, b, threshold);
+    block->any_low = FN(agipd_above)(voltage, threshold, b, block->low);
+    if (chain)
+        EACH_VECTOR(v) block->low[v] = SIMD(both)(block->low[v], block->medium[v]);
+}
+
+H5CALIB_INLINE TARGET void FN(agipd_fetch)(const uint16_t *voltage, h5calib_sight sight,
+                                           const float *least, size_t pixel,
+                                           const h5calib_formula *thresholds,
+                                           const h5calib_formula *f, h5calib_dtype dtype)
+{
+    size_t found[H5CALIB_BLOCKS_AHEAD + 1], n = 0;
+    for (size_t b = sight.first; b < sight.end; b += H5CALIB_BLOCK) {
+        found[n] = b;
+        n += FN(agipd_not_high)(voltage, least, pixel, b);
+    }
+    for (size_t k = 0; k < n; k++) {
+        FN(fetch)(thresholds, dtype, 0, found[k]);
+        FN(fetch)(thresholds, dtype, 1, found[k]);
+        FN(fetch)(f, dtype, 1, found[k]);
+        FN(fetch)(f, dtype, 2, found[k]);
+    }
+}
+
+/* thresholds: NULL with fixed gain */
 H5CALIB_INLINE TARGET void FN(agipd_blocks)(const h5calib_run *run, size_t i, size_t n, bool chain,
-                                            bool ordered, const h5calib_formula *thresholds,
+                                            const float *least, const h5calib_formula *thresholds,
                                             const h5calib_formula *f, h5calib_dtype dtype,
                                             bool multiply)
 {
     const uint16_t *signal = (const uint16_t *)run->raw[0] + i;
     const uint16_t *voltage = (const uint16_t *)run->raw[1] + i;
     const FN(target) target = FN(target_of)(run, i);
-    FN(block) blocks[FN(blocks)];
-    for (size_t b = 0; thresholds && b < n; b += H5CALIB_BLOCK) {
-        FN(block) *block = &blocks[b / H5CALIB_BLOCK];
-        VEC threshold[FN(vectors)];
-        block->any_medium = block->any_low = false;
-        FN(load_block)(thresholds->from[0][0], dtype, b, threshold);
-        EACH_VECTOR(v)
-        {
-            const VEC x = SIMD(real)(SIMD(load_words)(voltage + b + v * LANES));
-            block->medium[v] = SIMD(above)(x, threshold[v]);
-            block->any_medium |= SIMD(any)(block->medium[v]);
-        }
-        if (ordered && !block->any_medium)
-            continue;
-        FN(load_block)(thresholds->from[0][1], dtype, b, threshold);
-        EACH_VECTOR(v)
-        {
-            const VEC x = SIMD(real)(SIMD(load_words)(voltage + b + v * LANES));
-            block->low[v] = SIMD(above)(x, threshold[v]);
-            if (chain)
-                block->low[v] = SIMD(both)(block->low[v], block->medium[v]);
-            block->any_low |= SIMD(any)(block->low[v]);
-        }
-        FN(fetch)(f, dtype, block, b);
-    }
+    const size_t pixel = run->first + i;
+    if (thresholds)
+        FN(agipd_fetch)(voltage, h5calib_sight_from(run, i, n), least, pixel, thresholds, f, dtype);
     for (size_t b = 0; b < n; b += H5CALIB_BLOCK) {
-        const FN(block) *block = &blocks[b / H5CALIB_BLOCK];
         VEC value[FN(vectors)];
+        FN(fetch_high)(f, dtype, &target, b + H5CALIB_SOON);
         EACH_VECTOR(v) value[v] = SIMD(real)(SIMD(load_words)(signal + b + v * LANES));
-        if (thresholds && (block->any_medium || block->any_low))
-            FN(apply)(f, dtype, multiply, block, b, value);
-        else
+        if (thresholds && FN(agipd_not_high)(voltage, least, pixel, b)) {
+            FN(block) block;
+            FN(agipd_stages)(voltage, thresholds, dtype, chain, b, &block);
+            FN(apply)(f, dtype, multiply, &block, b, value);
+        } else {
             FN(apply)(f, dtype, multiply, NULL, b, value);
+        }
         FN(put)(&target, b, value);
     }
 }
@@ -147,7 +185,6 @@ H5CALIB_INLINE TARGET bool FN(agipd_fused)(const h5calib_calibrator *c, const h5
 {
     const double *p = c->parameters;
     const bool fixed = p[FIXED_GAIN] >= 0, chain = p[THRESHOLD_CHAIN] != 0;
-    const bool ordered = cell->ordered[THRESHOLD];
     h5calib_formula thresholds = {0}, f = {.multiply = p[CONVENTION] != 0};
     if (n % H5CALIB_BLOCK || run->raw_dtype != H5CALIB_U16 || run->raw_step != 1 ||
         !FN(plain_output)(c, run))
@@ -160,11 +197,12 @@ H5CALIB_INLINE TARGET bool FN(agipd_fused)(const h5calib_calibrator *c, const h5
             f.multiply = true; /* what follows are factors */
     }
     if (!fixed && (!h5calib_formula_add(&thresholds, cell->planes[THRESHOLD], 2, run->first + i) ||
-                   thresholds.dtype != f.dtype || !isnan(p[FORCE_MEDIUM_BELOW]) ||
-                   !isnan(p[FORCE_HIGH_BELOW])))
+                   thresholds.dtype != f.dtype || !cell->least[THRESHOLD] ||
+                   !isnan(p[FORCE_MEDIUM_BELOW]) || !isnan(p[FORCE_HIGH_BELOW])))
         return false;
 #define LOOP(dtype, multiply)                                                                      \
-    FN(agipd_blocks)(run, i, n, chain, ordered, fixed ? NULL : &thresholds, &f, dtype, multiply)
+    FN(agipd_blocks)(run, i, n, chain, cell->least[THRESHOLD], fixed ? NULL : &thresholds, &f,     \
+                     dtype, multiply)
     EACH_FORMULA(f, LOOP)
 #undef LOOP
     return true;

@@ -74,6 +74,46 @@ static TARGET void FN(jungfrau_any)(const h5calib_calibrator *c, const h5calib_c
 }
 
 #ifdef FUSED
+/* Is any pixel of a block not in high gain? */
+H5CALIB_INLINE TARGET bool FN(jungfrau_coded)(const uint16_t *raw)
+{
+    bool coded = false;
+    EACH_VECTOR(v) coded |= SIMD(any)(SIMD(test)(SIMD(load_words)(raw + v * LANES), 0xc000));
+    return coded;
+}
+
+/* The gain codes of a block; false: one is invalid. */
+H5CALIB_INLINE TARGET bool FN(jungfrau_stages)(const uint16_t *raw, FN(block) * block)
+{
+    bool invalid = false;
+    block->any_medium = block->any_low = false;
+    EACH_VECTOR(v)
+    {
+        const WORDS code = SIMD(bits)(SIMD(load_words)(raw + v * LANES), 0xc000);
+        block->medium[v] = SIMD(equal)(code, 0x4000);
+        block->low[v] = SIMD(equal)(code, 0xc000);
+        block->any_medium |= SIMD(any)(block->medium[v]);
+        block->any_low |= SIMD(any)(block->low[v]);
+        invalid |= SIMD(any)(SIMD(equal)(code, 0x8000));
+    }
+    return !invalid;
+}
+
+H5CALIB_INLINE TARGET void FN(jungfrau_fetch)(const uint16_t *raw, h5calib_sight sight,
+                                              const h5calib_formula *f, h5calib_dtype dtype)
+{
+    size_t found[H5CALIB_BLOCKS_AHEAD + 1], n = 0;
+    for (size_t b = sight.first; b < sight.end; b += H5CALIB_BLOCK) {
+        found[n] = b;
+        n += FN(jungfrau_coded)(raw + b);
+    }
+    for (size_t k = 0; k < n; k++) {
+        FN(block) block;
+        FN(jungfrau_stages)(raw + found[k], &block);
+        FN(fetch)(f, dtype, block.any_low ? 2 : 1, found[k]);
+    }
+}
+
 H5CALIB_INLINE TARGET void FN(jungfrau_blocks)(const h5calib_calibrator *c,
                                                const h5calib_cell *cell, const h5calib_run *run,
                                                size_t i, size_t n, const h5calib_formula *f,
@@ -83,37 +123,20 @@ H5CALIB_INLINE TARGET void FN(jungfrau_blocks)(const h5calib_calibrator *c,
     const FN(target) target = FN(target_of)(run, i);
     const float photon = (float)c->parameters[PHOTON_ENERGY];
     const VEC energy = SIMD(set)(photon);
-    FN(block) blocks[FN(blocks)];
+    FN(jungfrau_fetch)(raw, h5calib_sight_from(run, i, n), f, dtype);
     for (size_t b = 0; b < n; b += H5CALIB_BLOCK) {
-        FN(block) *block = &blocks[b / H5CALIB_BLOCK];
-        bool coded = false;
-        block->any_medium = block->any_low = block->other = false;
-        EACH_VECTOR(v)
-        coded |= SIMD(any)(SIMD(test)(SIMD(load_words)(raw + b + v * LANES), 0xc000));
-        if (!coded)
-            continue;
-        EACH_VECTOR(v)
-        {
-            const WORDS code = SIMD(bits)(SIMD(load_words)(raw + b + v * LANES), 0xc000);
-            block->medium[v] = SIMD(equal)(code, 0x4000);
-            block->low[v] = SIMD(equal)(code, 0xc000);
-            block->any_medium |= SIMD(any)(block->medium[v]);
-            block->any_low |= SIMD(any)(block->low[v]);
-            block->other |= SIMD(any)(SIMD(equal)(code, 0x8000));
-        }
-        FN(fetch)(f, dtype, block, b);
-    }
-    for (size_t b = 0; b < n; b += H5CALIB_BLOCK) {
-        const FN(block) *block = &blocks[b / H5CALIB_BLOCK];
+        FN(block) block = {.any_medium = false};
         VEC value[FN(vectors)];
-        if (block->other) {
+        const bool coded = FN(jungfrau_coded)(raw + b);
+        FN(fetch_high)(f, dtype, &target, b + H5CALIB_SOON);
+        if (coded && !FN(jungfrau_stages)(raw + b, &block)) {
             FN(jungfrau_any)(c, cell, run, i + b, H5CALIB_BLOCK, H5CALIB_ALL_AT_ONCE);
             continue;
         }
         EACH_VECTOR(v)
         value[v] = SIMD(real)(SIMD(bits)(SIMD(load_words)(raw + b + v * LANES), 0x3fff));
-        if (block->any_medium || block->any_low)
-            FN(apply)(f, dtype, multiply, block, b, value);
+        if (coded)
+            FN(apply)(f, dtype, multiply, &block, b, value);
         else
             FN(apply)(f, dtype, multiply, NULL, b, value);
         if (photon == photon)

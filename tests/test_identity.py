@@ -1,5 +1,6 @@
 """Which file is being read: found by identity, never by guess."""
 
+import os
 import shutil
 
 import h5calib
@@ -42,6 +43,30 @@ def test_an_edited_copy_is_not_mixed_up(tmp_path, detector):
         edited = detector.raw.copy()
         edited[3] = 100
         assert same(g["calibrated"][3], (np.float32(100) - detector.pedestal[0]) / detector.gain[0])
+
+
+@pytest.mark.parametrize("how", ["next", "after a device", "after a file"])
+def test_an_edited_copy_opened_between_chunks(tmp_path, detector, how):
+    """The list of open files is not made anew where nothing can have been opened: here it was,
+    also under the number of a descriptor that was another thing before."""
+    one = make_single(tmp_path / "one.h5", detector)
+    two = shutil.copy(one, tmp_path / "two.h5")
+    with h5py.File(two, "r+") as f:
+        f["raw"][3] = 100
+    before = os.open(os.devnull if how == "after a device" else __file__, os.O_RDONLY)
+    with h5py.File(one) as f:
+        for i in (0, 1, 0):
+            assert same(f["calibrated"][i], detector.values[i])
+        if how != "next":
+            os.close(before)
+        with h5py.File(two):
+            with pytest.raises(OSError, match="new-identity"):
+                f["calibrated"][3]
+        assert same(f["calibrated"][3], detector.values[3])
+        with h5py.File(two) as g, pytest.raises(OSError, match="new-identity"):
+            g["calibrated"][3]
+    if how == "next":
+        os.close(before)
 
 
 def test_copies_one_after_the_other(tmp_path, detector):

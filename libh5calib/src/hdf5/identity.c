@@ -145,6 +145,9 @@ static view *look_into(binding *b, const h5calib_open_file *file, const h5calib_
     bool fresh = k && h5calib_stamp_equal(&k->stamp, &file->stamp);
     if (fresh && !matches(k, wanted))
         return NULL;
+    view *v = fresh && !file->writable ? h5calib_view_again(b, &file->stamp) : NULL;
+    if (v)
+        return v;
     if (!h5calib_process_path(b, file, path, sizeof path))
         return NULL;
     if (!fresh && !is_hdf5(path, file)) {
@@ -154,8 +157,7 @@ static view *look_into(binding *b, const h5calib_open_file *file, const h5calib_
     h5calib_writing writing = h5calib_process_writing(b, path, &file->stamp, trouble, size);
     if (writing == H5CALIB_WRITTEN_UNKNOWN)
         return NULL;
-    view *v =
-        h5calib_view_open(b, path, &file->stamp, writing != H5CALIB_NOT_WRITTEN, trouble, size);
+    v = h5calib_view_open(b, path, &file->stamp, writing != H5CALIB_NOT_WRITTEN, trouble, size);
     if (!v || fresh)
         return v;
     known_file found = {.stamp = v->stamp};

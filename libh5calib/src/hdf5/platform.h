@@ -85,9 +85,20 @@ typedef struct h5calib_open_file {
     bool flushed;  /* and the library that writes it has written everything out */
     h5calib_stamp stamp;
 } h5calib_open_file;
-/* Fills *out (grown with realloc, kept by the caller between calls) and returns
- * how many; -1 where the system has no such list. */
-long h5calib_open_files(h5calib_open_file **out, size_t *capacity);
+
+/* All descriptors of this process, as they were found last. */
+typedef struct h5calib_descriptors {
+    struct h5calib_open_descriptor {
+        h5calib_open_file file;
+        bool regular;
+    } *all;
+    size_t n, capacity;
+    int lowest_free; /* what is opened next gets this one; -1: not listed yet */
+} h5calib_descriptors;
+
+/* List them, or only look at those known where they must still be all of them. `ours`: nobody
+ * else closes that one. False where the system has no such list. */
+bool h5calib_look_at_descriptors(h5calib_descriptors *known, bool (*ours)(int fd));
 /* Path of an open descriptor, as of now. A name that opens the very file. */
 bool h5calib_fd_path(int fd, const h5calib_stamp *stamp, char *out, size_t size);
 

@@ -335,37 +335,77 @@ bool h5calib_pread(int fd, void *buffer, size_t n, uint64_t offset)
 #define FD_FOLDER "/dev/fd"
 #endif
 
-long h5calib_open_files(h5calib_open_file **out, size_t *capacity)
+/* What a descriptor is now; false: it is closed. */
+static bool look_at(int fd, struct h5calib_open_descriptor *out)
 {
-    DIR *folder = opendir(FD_FOLDER);
-    if (!folder)
-        return -1;
-    long n = 0;
+    struct stat status;
+    if (fstat(fd, &status) != 0)
+        return false;
+    const bool regular = S_ISREG(status.st_mode);
+    const int flags = regular ? fcntl(fd, F_GETFL) : O_RDONLY;
+    if (flags < 0)
+        return false;
+    *out = (struct h5calib_open_descriptor){{.fd = fd}, regular};
+    out->file.writable = (flags & O_ACCMODE) != O_RDONLY;
+    take_stamp(&status, &out->file.stamp);
+    return true;
+}
+
+/* open() gives the lowest descriptor that is free. So while that one is free and the others are
+ * what they were, nothing was opened. (What was opened and moved to a high descriptor is missed
+ * till the next listing; HDF5 moves none.) */
+static bool as_they_were(h5calib_descriptors *known, bool (*ours)(int fd))
+{
+    if (known->lowest_free < 0 || fcntl(known->lowest_free, F_GETFD) >= 0)
+        return false;
+    for (size_t i = 0; i < known->n; i++) {
+        struct h5calib_open_descriptor *d = &known->all[i], now;
+        if (ours(d->file.fd))
+            continue;
+        if (!look_at(d->file.fd, &now) || now.regular != d->regular ||
+            !h5calib_same_file(&now.file.stamp, &d->file.stamp))
+            return false;
+        *d = now;
+    }
+    return true;
+}
+
+static bool list(h5calib_descriptors *known, DIR *folder)
+{
     struct dirent *entry;
+    known->n = 0;
     while ((entry = readdir(folder)) != NULL) {
         char *end;
-        long fd = strtol(entry->d_name, &end, 10);
-        h5calib_stamp stamp;
-        if (*end || end == entry->d_name || fd == dirfd(folder) ||
-            !h5calib_stamp_fd((int)fd, &stamp))
+        const long fd = strtol(entry->d_name, &end, 10);
+        if (*end || end == entry->d_name || fd == dirfd(folder))
             continue;
-        int flags = fcntl((int)fd, F_GETFL);
-        if (flags < 0)
-            continue;
-        if ((size_t)n == *capacity) {
-            size_t more = *capacity ? 2 * *capacity : 32;
-            h5calib_open_file *grown = realloc(*out, more * sizeof **out);
-            if (!grown) {
-                closedir(folder);
-                return -1;
-            }
-            *out = grown;
-            *capacity = more;
+        if (known->n == known->capacity) {
+            const size_t more = known->capacity ? 2 * known->capacity : 32;
+            void *grown = realloc(known->all, more * sizeof *known->all);
+            if (!grown)
+                return false;
+            known->all = grown;
+            known->capacity = more;
         }
-        (*out)[n++] = (h5calib_open_file){(int)fd, (flags & O_ACCMODE) != O_RDONLY, false, stamp};
+        known->n += look_at((int)fd, &known->all[known->n]);
     }
+    return true;
+}
+
+bool h5calib_look_at_descriptors(h5calib_descriptors *known, bool (*ours)(int fd))
+{
+    if (as_they_were(known, ours))
+        return true;
+    DIR *folder = opendir(FD_FOLDER);
+    known->lowest_free = -1;
+    if (!folder)
+        return false;
+    const int lowest_free = dirfd(folder);
+    const bool ok = list(known, folder);
     closedir(folder);
-    return n;
+    if (ok)
+        known->lowest_free = lowest_free;
+    return ok;
 }
 
 bool h5calib_fd_path(int fd, const h5calib_stamp *stamp, char *out, size_t size)

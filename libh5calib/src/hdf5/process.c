@@ -9,24 +9,6 @@
 
 #include "../core.h"
 
-/* Each file once; writable if any descriptor of it is. */
-static size_t merge(h5calib_open_file *files, size_t n)
-{
-    size_t kept = 0;
-    for (size_t i = 0; i < n; i++) {
-        if (h5calib_fd_is_private(files[i].fd))
-            continue;
-        size_t k = 0;
-        while (k < kept && !h5calib_same_file(&files[k].stamp, &files[i].stamp))
-            k++;
-        if (k == kept)
-            files[kept++] = files[i];
-        else
-            files[k].writable |= files[i].writable;
-    }
-    return kept;
-}
-
 static h5calib_open_file *find(const process *p, const h5calib_stamp *stamp)
 {
     for (size_t i = 0; i < p->n; i++)
@@ -47,6 +29,25 @@ static h5calib_open_file *add(process *p, const h5calib_stamp *stamp)
     }
     p->files[p->n] = (h5calib_open_file){-1, false, false, *stamp};
     return &p->files[p->n++];
+}
+
+/* Each file once; writable if any descriptor of it is. */
+static bool merge(process *p)
+{
+    p->n = 0;
+    for (size_t i = 0; i < p->descriptors.n; i++) {
+        const struct h5calib_open_descriptor *d = &p->descriptors.all[i];
+        if (!d->regular || h5calib_fd_is_private(d->file.fd))
+            continue;
+        h5calib_open_file *file = find(p, &d->file.stamp);
+        if (file)
+            file->writable |= d->file.writable;
+        else if ((file = add(p, &d->file.stamp)) != NULL)
+            *file = d->file;
+        else
+            return false;
+    }
+    return true;
 }
 
 static bool is_view(const binding *b, hid_t id)
@@ -101,7 +102,7 @@ static bool look_at_ids(binding *b, unsigned types, char *message, size_t size)
             look_at_id(b, p, ids[i]);
     free(ids);
     for (size_t i = 0; i < p->n; i++) /* flushing changed them */
-        if (p->files[i].writable && p->files[i].fd >= 0)
+        if (p->files[i].flushed && p->files[i].fd >= 0)
             h5calib_stamp_fd(p->files[i].fd, &p->files[i].stamp);
     return true;
 }
@@ -113,9 +114,9 @@ bool h5calib_process_look(binding *b, char *message, size_t size)
         h5calib_say(message, size, "out of memory");
         return false;
     }
-    long n = h5calib_open_files(&p->files, &p->capacity);
-    p->listed = n >= 0;
-    p->n = p->listed ? merge(p->files, (size_t)n) : 0;
+    p->listed = h5calib_look_at_descriptors(&p->descriptors, h5calib_fd_is_private) && merge(p);
+    if (!p->listed)
+        p->n = 0;
     p->n_without = 0;
     if (b->guest)
         return true;

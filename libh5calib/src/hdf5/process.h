@@ -16,6 +16,7 @@
 typedef struct process {
     h5calib_open_file *files; /* regular files, each once, none of our own */
     size_t n, capacity;
+    h5calib_descriptors descriptors; /* what they were found among */
     hid_t *without; /* ids of the caller's library whose files have no descriptor */
     size_t n_without;
     bool listed; /* the system lists descriptors */

@@ -282,6 +282,22 @@ static bool still_open(binding *b, const view *v)
            (h5calib_stamp_fd(v->hdf5_fd, &now) && h5calib_same_file(&now, &v->stamp));
 }
 
+/* Its path leads to the very file as it was opened, by the descriptor HDF5 has of it. */
+static bool as_opened(binding *b, const view *v)
+{
+    return v->settled && h5calib_view_current(v) && still_open(b, v);
+}
+
+view *h5calib_view_again(binding *b, const h5calib_stamp *file)
+{
+    for (view *v = b->views; v; v = v->next)
+        if (h5calib_stamp_equal(&v->stamp, file) && as_opened(b, v)) {
+            v->uses++;
+            return v;
+        }
+    return NULL;
+}
+
 view *h5calib_view_open(binding *b, const char *path, const h5calib_stamp *expect, bool writable,
                         char *message, size_t size)
 {
@@ -293,8 +309,7 @@ view *h5calib_view_open(binding *b, const char *path, const h5calib_stamp *expec
                 v = v->next;
                 continue;
             }
-            if (v->uses > 0 || (strcmp(v->path, path) == 0 && v->settled &&
-                                h5calib_view_current(v) && still_open(b, v))) {
+            if (v->uses > 0 || (strcmp(v->path, path) == 0 && as_opened(b, v))) {
                 v->uses++;
                 return v;
             }

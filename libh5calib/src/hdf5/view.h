@@ -46,6 +46,9 @@ typedef struct view {
  */
 view *h5calib_view_open(binding *b, const char *path, const h5calib_stamp *expect, bool writable,
                         char *message, size_t message_size);
+/* The view there is already, used once more if its file is unchanged where it was found; NULL if
+ * there is none. */
+view *h5calib_view_again(binding *b, const h5calib_stamp *file);
 /* The view of a file that has no descriptor, by a copy of it; never kept. */
 view *h5calib_view_image(binding *b, hid_t file, char *message, size_t message_size);
 void h5calib_view_release(binding *b, view *v);

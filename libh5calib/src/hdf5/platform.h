@@ -96,8 +96,8 @@ typedef struct h5calib_descriptors {
     int lowest_free; /* what is opened next gets this one; -1: not listed yet */
 } h5calib_descriptors;
 
-/* List them, or only look at those known where they must still be all of them. `ours`: nobody
- * else closes that one. False where the system has no such list. */
+/* List them, or look at those known where they must still be all. `ours`: a descriptor that
+ * need not be looked at. False where the system has no such list. */
 bool h5calib_look_at_descriptors(h5calib_descriptors *known, bool (*ours)(int fd));
 /* Path of an open descriptor, as of now. A name that opens the very file. */
 bool h5calib_fd_path(int fd, const h5calib_stamp *stamp, char *out, size_t size);

@@ -351,21 +351,17 @@ static bool look_at(int fd, struct h5calib_open_descriptor *out)
     return true;
 }
 
-/* open() gives the lowest descriptor that is free. So while that one is free and the others are
- * what they were, nothing was opened. (What was opened and moved to a high descriptor is missed
- * till the next listing; HDF5 moves none.) */
-static bool as_they_were(h5calib_descriptors *known, bool (*ours)(int fd))
+/* open() gives the lowest descriptor that is free. So while that one is free and none of the
+ * others was closed, these are all, whatever they are now. (What was opened and moved to a high
+ * descriptor is missed till the next listing; HDF5 moves none.) */
+static bool are_all(h5calib_descriptors *known, bool (*ours)(int fd))
 {
     if (known->lowest_free < 0 || fcntl(known->lowest_free, F_GETFD) >= 0)
         return false;
     for (size_t i = 0; i < known->n; i++) {
-        struct h5calib_open_descriptor *d = &known->all[i], now;
-        if (ours(d->file.fd))
-            continue;
-        if (!look_at(d->file.fd, &now) || now.regular != d->regular ||
-            !h5calib_same_file(&now.file.stamp, &d->file.stamp))
+        struct h5calib_open_descriptor *d = &known->all[i];
+        if (!ours(d->file.fd) && !look_at(d->file.fd, d))
             return false;
-        *d = now;
     }
     return true;
 }
@@ -394,7 +390,7 @@ static bool list(h5calib_descriptors *known, DIR *folder)
 
 bool h5calib_look_at_descriptors(h5calib_descriptors *known, bool (*ours)(int fd))
 {
-    if (as_they_were(known, ours))
+    if (are_all(known, ours))
         return true;
     DIR *folder = opendir(FD_FOLDER);
     known->lowest_free = -1;

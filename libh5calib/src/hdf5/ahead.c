@@ -1,5 +1,5 @@
 /*
- * ahead.c - the chunk of a filter call, and the one that is likely asked for next.
+ * ahead.c - the chunk of a filter call, and those that are likely asked for next.
  */
 #include "ahead.h"
 
@@ -7,25 +7,46 @@
 
 #include "constants.h"
 
+/* Chunks of one work: as many as share constants, or are decoded side by side. */
+#define MOST_TOGETHER 2
+
+typedef struct batch {
+    unsigned n; /* chunks; 0: there is no batch */
+    uint64_t numbers[MOST_TOGETHER];
+    void *out[MOST_TOGETHER];
+    h5calib_work work;
+} batch;
+
 typedef struct ahead {
     const calibrated *c; /* whose chunks were asked for; never dereferenced when stale */
     uint64_t last;
     uint64_t step; /* modulo 2^64, so that steps back work too */
     bool steady;   /* the last two steps were equal */
-    bool begun;    /* `work` is under way, for chunk `number` */
-    uint64_t number;
-    void *out;
-    h5calib_work work;
+    batch ready;   /* done, nothing left of its work */
+    batch begun;   /* under way */
 } ahead;
+
+static void forget_chunks(binding *b, batch *of)
+{
+    for (unsigned i = 0; i < of->n; i++)
+        h5calib_binding_free(b, of->out[i]);
+    of->n = 0;
+}
 
 static void drop(binding *b, ahead *a)
 {
-    if (!a->begun)
+    forget_chunks(b, &a->ready);
+    if (a->begun.n == 0)
         return;
-    h5calib_team_cancel(&a->work.task);
-    h5calib_work_end(&a->work);
-    h5calib_binding_free(b, a->out);
-    a->begun = false;
+    h5calib_team_cancel(&a->begun.work.task);
+    h5calib_work_end(&a->begun.work);
+    forget_chunks(b, &a->begun);
+}
+
+void h5calib_ahead_stop(binding *b)
+{
+    if (b->ahead)
+        drop(b, b->ahead);
 }
 
 void h5calib_ahead_forget(binding *b, const calibrated *c)
@@ -37,23 +58,38 @@ void h5calib_ahead_forget(binding *b, const calibrated *c)
     a->c = NULL;
 }
 
+/* The batch under way becomes the one that is ready; false if a block of it failed. */
+static bool finish(binding *b, ahead *a)
+{
+    bool ok = h5calib_team_finish(&a->begun.work.task);
+    h5calib_work_end(&a->begun.work);
+    if (ok)
+        a->ready = a->begun;
+    else
+        forget_chunks(b, &a->begun);
+    a->begun.n = 0;
+    return ok;
+}
+
 /* The chunk, if it was prepared and every block of it succeeded. */
 static void *take(binding *b, ahead *a, const calibrated *c, uint64_t number)
 {
-    if (!a->begun)
+    const batch *next = a->ready.n > 0 ? &a->ready : &a->begun;
+    if (next->n == 0)
         return NULL;
-    if (a->c != c || a->number != number) {
+    if (a->c != c || next->numbers[0] != number) {
         drop(b, a);
         return NULL;
     }
-    void *out = a->out;
-    bool ok = h5calib_team_finish(&a->work.task);
-    h5calib_work_end(&a->work);
-    a->begun = false;
-    if (ok)
-        return out;
-    h5calib_binding_free(b, out);
-    return NULL;
+    if (a->ready.n == 0 && !finish(b, a))
+        return NULL;
+    void *out = a->ready.out[0];
+    a->ready.n--;
+    for (unsigned i = 0; i < a->ready.n; i++) {
+        a->ready.numbers[i] = a->ready.numbers[i + 1];
+        a->ready.out[i] = a->ready.out[i + 1];
+    }
+    return out;
 }
 
 static void observe(ahead *a, const calibrated *c, uint64_t number)
@@ -65,23 +101,40 @@ static void observe(ahead *a, const calibrated *c, uint64_t number)
     a->last = number;
 }
 
-/* Prepare the next chunk. Any reason not to is no error: it may never be asked for. */
+/* Do these chunks hold the same part of their frames? */
+static bool alike(const calibrated *c, const h5calib_box *one, const h5calib_box *two)
+{
+    for (int i = c->rank - 2; i < c->rank; i++)
+        if (one->start[i] != two->start[i])
+            return false;
+    return true;
+}
+
+/* Prepare the next chunks. Any reason not to is no error: they may never be asked for. */
 static void begin(binding *b, ahead *a, calibrated *c, unsigned threads)
 {
-    h5calib_box at;
-    const uint64_t number = a->last + a->step;
-    if (threads < 2 || !a->steady || !c->map || !h5calib_box_of_chunk(c, number, &at))
-        return;
-    void *out = h5calib_binding_allocate(b, h5calib_calibrated_chunk_bytes(c));
-    if (out && h5calib_work_prepare(b, &a->work, c, &at, NULL, out, threads, true, NULL, 0)) {
-        a->out = out;
-        a->number = number;
-        a->begun = h5calib_team_begin(&a->work.task);
-        if (a->begun)
-            return;
-        h5calib_work_end(&a->work);
+    h5calib_box at[MOST_TOGETHER];
+    batch *next = &a->begun;
+    const unsigned most = h5calib_rawmap_decodes(c->map) ? MOST_TOGETHER : 1;
+    uint64_t number = a->last;
+    if (a->ready.n > 0)
+        number = a->ready.numbers[a->ready.n - 1];
+    for (next->n = 0; next->n < most; next->n++) {
+        number += a->step;
+        if (!h5calib_box_of_chunk(c, number, &at[next->n]) || !alike(c, &at[0], &at[next->n]))
+            break;
+        next->numbers[next->n] = number;
+        next->out[next->n] = h5calib_binding_allocate(b, h5calib_calibrated_chunk_bytes(c));
+        if (!next->out[next->n])
+            break;
     }
-    h5calib_binding_free(b, out);
+    if (next->n > 0 &&
+        h5calib_work_prepare_mapped(b, &next->work, c, at, next->out, next->n, threads)) {
+        if (h5calib_team_begin(&next->work.task))
+            return;
+        h5calib_work_end(&next->work);
+    }
+    forget_chunks(b, next);
 }
 
 static void *compute(binding *b, calibrated *c, const h5calib_box *at, const int64_t *cell,
@@ -117,9 +170,11 @@ void *h5calib_chunk(binding *b, calibrated *c, uint64_t number, size_t *bytes, c
     if (!out)
         out = compute(b, c, &at, NULL, bytes, message, size);
     if (out) {
-        h5calib_constants_trim(b); /* now, while nobody computes with them */
+        h5calib_constants_trim(b);
         observe(b->ahead, c, number);
-        begin(b, b->ahead, c, h5calib_team_threads());
+        const unsigned threads = h5calib_team_threads();
+        if (threads > 1 && b->ahead->steady && b->ahead->begun.n == 0 && c->map)
+            begin(b, b->ahead, c, threads);
     }
     return out;
 }

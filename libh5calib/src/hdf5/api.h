@@ -143,7 +143,8 @@ typedef struct binding {
     struct known_file *known;         /* the identities found in files, see identity.c */
     struct prepared *newest, *oldest; /* prepared constants, see constants.c */
     size_t prepared_bytes;
-    struct ahead *ahead; /* the chunk being prepared before it is asked for, see ahead.c */
+    unsigned works;      /* that hold prepared constants, see chunk.c */
+    struct ahead *ahead; /* the chunks prepared before they are asked for, see ahead.c */
     unsigned depth;      /* callbacks under way on the thread that holds the lock */
     struct binding *next;
 } binding;

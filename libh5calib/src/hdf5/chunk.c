@@ -145,8 +145,8 @@ static bool mapped(binding *b, const h5calib_work *w)
     const size_t row = (size_t)w->at.start[c->rank - 2];
     if (!c->map || w->at.columns != c->dims[c->rank - 1])
         return false;
-    h5calib_rawmap_expect(b, c, w->at.frames);
-    for (size_t i = 0; i < w->at.frames; i++)
+    h5calib_rawmap_expect(b, c, w->n_jobs);
+    for (size_t i = 0; i < w->n_jobs; i++)
         if (w->jobs[i].cell && !h5calib_rawmap_resolve(b, c, w->jobs[i].raw_frame, row, w->at.rows))
             return false;
     return true;
@@ -172,16 +172,29 @@ static void place_frame(const calibrated *c, const h5calib_box *at, size_t i, ui
     *in_out = part;
 }
 
-/* Which raw frame a frame is made of. */
-static bool choose_frame(const calibrated *c, uint64_t frame, uint64_t *raw_frame, char *message,
-                         size_t size)
+/* The frames of a box, after those that are there: where each goes, and which raw frame it is
+ * made of. */
+static bool add_jobs(h5calib_work *w, const h5calib_box *at, char *out, char *message, size_t size)
 {
-    *raw_frame = c->frames ? c->frames[frame] : frame;
-    if (*raw_frame < c->n_raw_frames)
-        return true;
-    h5calib_say(message, size, "the frame selection asks for raw frame %llu of %llu",
-                (unsigned long long)*raw_frame, (unsigned long long)c->n_raw_frames);
-    return false;
+    const calibrated *c = w->c;
+    size_t frame_bytes = (size_t)(at->extent[c->rank - 2] * at->extent[c->rank - 1]) *
+                         h5calib_dtype_size(c->dtype);
+    if (at->frame_step)
+        frame_bytes = at->frame_step;
+    for (size_t i = 0; i < at->frames; i++) {
+        h5calib_job *j = &w->jobs[w->n_jobs];
+        size_t place;
+        place_frame(c, at, i, &j->frame, &place);
+        j->out = out + place * frame_bytes;
+        j->number = w->n_jobs++;
+        j->raw_frame = c->frames ? c->frames[j->frame] : j->frame;
+        if (j->raw_frame >= c->n_raw_frames) {
+            h5calib_say(message, size, "the frame selection asks for raw frame %llu of %llu",
+                        (unsigned long long)j->raw_frame, (unsigned long long)c->n_raw_frames);
+            return false;
+        }
+    }
+    return true;
 }
 
 /* Load what is not in memory of the constants of all frames. */
@@ -192,15 +205,11 @@ static void load_cells(binding *b, const h5calib_work *w)
         return;
     bool *seen = calloc(c->n_cells, sizeof *seen);
     uint32_t *missing = malloc(c->n_cells * sizeof *missing), cell;
-    size_t n = 0, place;
+    size_t n = 0;
     double weight;
-    for (size_t i = 0; seen && missing && i < w->at.frames; i++) {
-        uint64_t frame;
-        place_frame(c, &w->at, i, &frame, &place);
-        frame = c->frames ? c->frames[frame] : frame;
-        if (frame < c->n_raw_frames &&
-            h5calib_calibrator_locate(c->calibrator, c->cell_ids[frame], c->n_cells, &cell,
-                                      &weight) &&
+    for (size_t i = 0; seen && missing && i < w->n_jobs; i++) {
+        if (h5calib_calibrator_locate(c->calibrator, c->cell_ids[w->jobs[i].raw_frame], c->n_cells,
+                                      &cell, &weight) &&
             !seen[cell] && !c->cells[cell]) {
             missing[n++] = cell;
             seen[cell] = true;
@@ -213,8 +222,7 @@ static void load_cells(binding *b, const h5calib_work *w)
 }
 
 /* Constants of a frame: no cell where an unknown memory cell is to be masked. */
-static bool choose_cell(binding *b, calibrated *c, uint64_t frame, h5calib_job *j, char *message,
-                        size_t size)
+static bool choose_cell(binding *b, calibrated *c, h5calib_job *j, char *message, size_t size)
 {
     uint32_t cell = 0;
     if (c->n_cells > 1 && c->cell_ids) {
@@ -225,7 +233,7 @@ static bool choose_cell(binding *b, calibrated *c, uint64_t frame, h5calib_job *
             h5calib_say(
                 message, size,
                 "frame %llu was stored in memory cell %lld, the constants have cells 0 to %u",
-                (unsigned long long)frame, (long long)number, c->n_cells - 1);
+                (unsigned long long)j->frame, (long long)number, c->n_cells - 1);
             return false;
         }
     }
@@ -235,26 +243,16 @@ static bool choose_cell(binding *b, calibrated *c, uint64_t frame, h5calib_job *
     return j->cell && (j->next || j->weight == 0);
 }
 
-static bool choose_jobs(binding *b, h5calib_work *w, const int64_t *legacy_cell, char *message,
-                        size_t size)
+static bool choose_cells(binding *b, h5calib_work *w, const int64_t *legacy_cell, char *message,
+                         size_t size)
 {
     calibrated *c = w->c;
-    size_t frame_bytes = (size_t)(w->at.extent[c->rank - 2] * w->at.extent[c->rank - 1]) *
-                         h5calib_dtype_size(c->dtype);
-    if (w->at.frame_step)
-        frame_bytes = w->at.frame_step;
-    load_cells(b, w);
-    for (size_t i = 0; i < w->at.frames; i++) {
+    if (!legacy_cell)
+        load_cells(b, w);
+    for (size_t i = 0; i < w->n_jobs; i++) {
         h5calib_job *j = &w->jobs[i];
-        uint64_t frame;
-        size_t place;
-        place_frame(c, &w->at, i, &frame, &place);
-        j->out = w->out + place * frame_bytes;
-        j->in_box = i;
-        if (!choose_frame(c, frame, &j->raw_frame, message, size))
-            return false;
         if (!legacy_cell) {
-            if (!choose_cell(b, c, frame, j, message, size))
+            if (!choose_cell(b, c, j, message, size))
                 return false;
         } else if (!(j->cell =
                          h5calib_constants_get(b, c, (uint32_t)*legacy_cell, message, size))) {
@@ -269,7 +267,7 @@ static int by_cell(const void *a, const void *b)
     const h5calib_job *one = a, *two = b;
     if (one->cell != two->cell)
         return (uintptr_t)one->cell < (uintptr_t)two->cell ? -1 : 1;
-    return one->in_box < two->in_box ? -1 : one->in_box > two->in_box;
+    return one->number < two->number ? -1 : one->number > two->number;
 }
 
 static bool same_group(const h5calib_work *w, const h5calib_job *start, const h5calib_job *j)
@@ -284,13 +282,13 @@ static bool same_group(const h5calib_work *w, const h5calib_job *start, const h5
 /* Groups of frames that share their constants, or a compressed raw chunk. */
 static void group_jobs(h5calib_work *w)
 {
-    if (w->at.frames > 1 && !w->decodes)
-        qsort(w->jobs, w->at.frames, sizeof *w->jobs, by_cell);
+    if (w->n_jobs > 1 && !w->decodes)
+        qsort(w->jobs, w->n_jobs, sizeof *w->jobs, by_cell);
     w->n_groups = 0;
-    for (size_t i = 0; i < w->at.frames; i++)
+    for (size_t i = 0; i < w->n_jobs; i++)
         if (w->n_groups == 0 || !same_group(w, &w->jobs[w->groups[w->n_groups - 1]], &w->jobs[i]))
             w->groups[w->n_groups++] = i;
-    w->groups[w->n_groups] = w->at.frames;
+    w->groups[w->n_groups] = w->n_jobs;
 }
 
 /* ---- pixels --------------------------------------------------------------------------------- */
@@ -335,7 +333,7 @@ static bool run_span(const h5calib_work *w, const h5calib_job *j, const span *s,
     }
     if (w->raw) {
         const size_t step = (c->algorithm->raw_layout == H5CALIB_RAW_LAST ? 2 : 1) * c->raw.element;
-        raw = w->raw + j->in_box * raw_frame_bytes(c, &w->at) +
+        raw = w->raw + j->number * raw_frame_bytes(c, &w->at) +
               (s->row * w->at.columns + s->first) * step;
         plane = w->at.rows * w->at.columns * c->raw.element;
     } else {
@@ -368,13 +366,13 @@ static void cut(h5calib_work *w)
     const calibrated *c = w->c;
     const size_t pixels = w->at.rows * w->at.columns;
     w->joined = w->at.columns == c->dims[c->rank - 1] && w->at.columns == w->at.extent[c->rank - 1];
-    w->block = w->at.frames * pixels / (4 * (size_t)w->threads); /* so that all end together */
+    w->block = w->n_jobs * pixels / (4 * (size_t)w->threads); /* so that all end together */
     w->block = w->block < LEAST_BLOCK ? LEAST_BLOCK : w->block > MOST_BLOCK ? MOST_BLOCK : w->block;
     if (h5calib_calibrator_whole_frame(c->calibrator) || !w->joined || w->decodes)
         w->block = pixels ? pixels : 1;
     w->spans = w->joined ? (pixels + w->block - 1) / w->block : w->at.rows;
     w->task = (h5calib_task){.block = run_block, .data = w, .n_blocks = w->n_groups * w->spans};
-    w->task.most_workers = pixels * w->at.frames < PARALLEL_PIXELS ? 1 : w->threads;
+    w->task.most_workers = pixels * w->n_jobs < PARALLEL_PIXELS ? 1 : w->threads;
 }
 
 static bool make_scratch(h5calib_work *w)
@@ -404,40 +402,74 @@ void h5calib_work_end(h5calib_work *w)
         free(w->scratch[i].chunk);
     }
     free(w->scratch);
+    w->binding->works--;
     memset(w, 0, sizeof *w);
 }
 
-bool h5calib_work_prepare(binding *b, h5calib_work *w, calibrated *c, const h5calib_box *at,
-                          const int64_t *legacy_cell, void *out, unsigned threads, bool only_mapped,
-                          char *message, size_t size)
+/* Jobs without cells. */
+static bool begin(binding *b, h5calib_work *w, calibrated *c, const h5calib_box *at, void *const *out,
+                  size_t n_boxes, unsigned threads, char *message, size_t size)
 {
-    *w = (h5calib_work){.c = c, .at = *at, .out = out, .threads = threads};
-    w->jobs = calloc(at->frames + 1, sizeof *w->jobs);
-    w->groups = malloc((at->frames + 1) * sizeof *w->groups);
-    bool ok = w->jobs && w->groups;
-    if (!ok)
+    size_t frames = 0;
+    *w = (h5calib_work){.binding = b, .c = c, .at = at[0], .threads = threads};
+    b->works++;
+    for (size_t i = 0; i < n_boxes; i++)
+        frames += at[i].frames;
+    w->jobs = calloc(frames + 1, sizeof *w->jobs);
+    w->groups = malloc((frames + 1) * sizeof *w->groups);
+    if (!w->jobs || !w->groups) {
         h5calib_say(message, size, "out of memory");
-    ok = ok && choose_jobs(b, w, legacy_cell, message, size);
-    if (ok && !mapped(b, w))
-        ok = !only_mapped && read_raw(b, w, message, size);
-    w->decodes = ok && !w->raw && h5calib_rawmap_decodes(c->map);
-    if (ok) {
-        group_jobs(w);
-        cut(w);
-        if (!(ok = make_scratch(w)))
-            h5calib_say(message, size, "out of memory");
-    }
-    if (!ok) {
-        h5calib_work_end(w);
         return false;
     }
-    if (at->clipped) {
+    for (size_t i = 0; i < n_boxes; i++)
+        if (!add_jobs(w, &at[i], out[i], message, size))
+            return false;
+    return true;
+}
+
+/* Blocks, memory for them, and what lies outside the dataset. */
+static bool arrange(h5calib_work *w, const h5calib_box *at, void *const *out, size_t n_boxes,
+                    char *message, size_t size)
+{
+    const calibrated *c = w->c;
+    w->decodes = !w->raw && h5calib_rawmap_decodes(c->map);
+    group_jobs(w);
+    cut(w);
+    if (!make_scratch(w)) {
+        h5calib_say(message, size, "out of memory");
+        return false;
+    }
+    for (size_t k = 0; k < n_boxes; k++) {
         size_t n = 1;
         for (int i = 0; i < c->rank; i++)
-            n *= (size_t)at->extent[i];
-        h5calib_fill_masked(c->calibrator, out, c->dtype, n);
+            n *= (size_t)at[k].extent[i];
+        if (at[k].clipped)
+            h5calib_fill_masked(c->calibrator, out[k], c->dtype, n);
     }
     return true;
+}
+
+bool h5calib_work_prepare(binding *b, h5calib_work *w, calibrated *c, const h5calib_box *at,
+                          const int64_t *legacy_cell, void *out, unsigned threads, char *message,
+                          size_t size)
+{
+    if (begin(b, w, c, at, &out, 1, threads, message, size) &&
+        choose_cells(b, w, legacy_cell, message, size) &&
+        (mapped(b, w) || read_raw(b, w, message, size)) &&
+        arrange(w, at, &out, 1, message, size))
+        return true;
+    h5calib_work_end(w);
+    return false;
+}
+
+bool h5calib_work_prepare_mapped(binding *b, h5calib_work *w, calibrated *c, const h5calib_box *at,
+                                 void *const *out, size_t n_boxes, unsigned threads)
+{
+    if (begin(b, w, c, at, out, n_boxes, threads, NULL, 0) && choose_cells(b, w, NULL, NULL, 0) &&
+        mapped(b, w) && arrange(w, at, out, n_boxes, NULL, 0))
+        return true;
+    h5calib_work_end(w);
+    return false;
 }
 
 void h5calib_work_failed(const h5calib_work *w, char *message, size_t size)
@@ -454,7 +486,7 @@ bool h5calib_box_compute(binding *b, calibrated *c, const h5calib_box *at,
                          size_t size)
 {
     h5calib_work w;
-    if (!h5calib_work_prepare(b, &w, c, at, legacy_cell, out, threads, false, message, size))
+    if (!h5calib_work_prepare(b, &w, c, at, legacy_cell, out, threads, message, size))
         return false;
     bool ok = h5calib_team_do(&w.task);
     if (!ok)

@@ -36,15 +36,16 @@ typedef struct h5calib_job {  /* one frame */
     const h5calib_cell *cell; /* NULL: nothing is known of its cell, all masked */
     const h5calib_cell *next; /* with a weight: the next cell, interpolated with */
     double weight;
-    uint64_t raw_frame;
-    size_t in_box;
+    uint64_t frame, raw_frame; /* of the dataset, of the raw data it is made of */
+    size_t number;             /* in the order of the boxes */
     char *out;
 } h5calib_job;
 
 typedef struct h5calib_work {
+    binding *binding;
     calibrated *c;
-    h5calib_box at;
-    char *out;
+    h5calib_box at;           /* the first box; others have the same rows and columns */
+    size_t n_jobs;            /* frames of all boxes */
     char *raw;                /* the box as HDF5 read it, or NULL: blocks read for themselves */
     h5calib_scratch *scratch; /* raw pixels of a block, for each worker */
     h5calib_job *jobs;
@@ -56,10 +57,13 @@ typedef struct h5calib_work {
     h5calib_task task;
 } h5calib_work;
 
-/* Everything that needs HDF5. only_mapped: fail where HDF5 would have to read raw data. */
+/* Everything that needs HDF5, for one box and its output. */
 bool h5calib_work_prepare(binding *b, h5calib_work *w, calibrated *c, const h5calib_box *at,
-                          const int64_t *legacy_cell, void *out, unsigned threads, bool only_mapped,
-                          char *message, size_t message_size);
+                          const int64_t *legacy_cell, void *out, unsigned threads, char *message,
+                          size_t message_size);
+/* For several boxes of the same rows and columns. Fails where HDF5 would have to read raw data. */
+bool h5calib_work_prepare_mapped(binding *b, h5calib_work *w, calibrated *c, const h5calib_box *at,
+                                 void *const *out, size_t n_boxes, unsigned threads);
 void h5calib_work_end(h5calib_work *w);
 void h5calib_work_failed(const h5calib_work *w, char *message, size_t message_size);
 

@@ -57,7 +57,7 @@ static size_t limit(void)
 void h5calib_constants_trim(binding *b)
 {
     size_t most = limit();
-    while (b->oldest && b->prepared_bytes > most)
+    while (b->works == 0 && b->oldest && b->prepared_bytes > most)
         drop(b, b->oldest);
 }
 

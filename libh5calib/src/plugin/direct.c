@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../hdf5/ahead.h"
 #include "../hdf5/chunk.h"
 #include "../hdf5/constants.h"
 #include "../hdf5/errors.h"
@@ -88,6 +89,7 @@ static bool compute(binding *b, calibrated *c, const selection *s, char *message
         bytes *= i > 0 ? (size_t)s->count[i] : 1;
     }
     const size_t step = s->frame_step ? s->frame_step : bytes;
+    h5calib_ahead_stop(b);
     for (uint64_t i = 0; i < s->count[0]; i += n) {
         n = slab_of(c, s, i);
         start[0] = s->start[0] + i;

@@ -327,13 +327,14 @@ h5calib_status h5calib_cell_create(const h5calib_calibrator *calibrator,
     made->bytes = sizeof *made;
     for (unsigned k = 0; k < a->n_constants; k++) {
         if (made->arrays[k])
-            made->bytes += calibrator->ny * calibrator->nx * constants[k].stages *
-                           h5calib_dtype_size(constants[k].dtype);
+            made->bytes +=
+                h5calib_allocated_bytes(calibrator->ny * calibrator->nx * constants[k].stages *
+                                        h5calib_dtype_size(constants[k].dtype));
         for (unsigned p = 0; p < calibrator->constants[k].planes; p++)
             if (made->planes[k][p].data && !made->planes[k][p].in_array &&
                 (p == 0 || made->planes[k][p].data != made->planes[k][0].data))
-                made->bytes +=
-                    plane_pixels(calibrator, &made->planes[k][p]) * made->planes[k][p].size;
+                made->bytes += h5calib_allocated_bytes(
+                    plane_pixels(calibrator, &made->planes[k][p]) * made->planes[k][p].size);
     }
     *out = made;
     return H5CALIB_OK;

@@ -35,6 +35,8 @@ h5calib_status h5calib_calibrator_check_dtypes(const h5calib_calibrator *calibra
 /* Memory aligned to a cache line, NULL if there is none. */
 void *h5calib_allocate(size_t bytes);
 void h5calib_release(void *memory);
+/* What a block of so many bytes takes of the system's memory. */
+size_t h5calib_allocated_bytes(size_t bytes);
 
 /* Prepare cell number `cell` from the constants' arrays (strides over cells
  * included; an array with cells == 1 serves every cell).

@@ -36,7 +36,11 @@
 #else
 #define H5CALIB_THREAD_LOCAL _Thread_local
 #define H5CALIB_INLINE static inline __attribute__((always_inline))
+#ifdef __clang__
 #define H5CALIB_NOINLINE __attribute__((noinline))
+#else
+#define H5CALIB_NOINLINE __attribute__((noinline, noclone))
+#endif
 #endif
 
 typedef struct h5calib_plane {

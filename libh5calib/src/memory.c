@@ -86,6 +86,12 @@ static size_t region_bytes(size_t block)
     return bytes;
 }
 
+static size_t blocks_of_region(size_t block)
+{
+    const size_t n = region_bytes(block) / block;
+    return n < MOST_BLOCKS ? n : MOST_BLOCKS;
+}
+
 static region *new_region(size_t block)
 {
     region *r = calloc(1, sizeof *r);
@@ -93,7 +99,7 @@ static region *new_region(size_t block)
         return NULL;
     r->bytes = region_bytes(block);
     r->block = block;
-    r->n = (unsigned)(r->bytes / block < MOST_BLOCKS ? r->bytes / block : MOST_BLOCKS);
+    r->n = (unsigned)blocks_of_region(block);
     char *mapped = mmap(NULL, r->bytes + HUGE_PAGE, PROT_READ | PROT_WRITE,
                         MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (mapped == MAP_FAILED) {
@@ -143,6 +149,19 @@ static bool give_block(char *memory)
     return false;
 }
 
+static size_t whole_lines(size_t bytes)
+{
+    return (bytes + CACHE_LINE - 1) / CACHE_LINE * CACHE_LINE;
+}
+
+size_t h5calib_allocated_bytes(size_t bytes)
+{
+    if (bytes < LEAST_BLOCK)
+        return bytes;
+    const size_t block = whole_lines(bytes);
+    return region_bytes(block) / blocks_of_region(block);
+}
+
 void *h5calib_allocate(size_t bytes)
 {
     if (bytes > SIZE_MAX / 2)
@@ -151,7 +170,7 @@ void *h5calib_allocate(size_t bytes)
         return allocate(bytes);
     pthread_once(&once, watch_forks);
     pthread_mutex_lock(&lock);
-    void *memory = take_block((bytes + CACHE_LINE - 1) / CACHE_LINE * CACHE_LINE);
+    void *memory = take_block(whole_lines(bytes));
     pthread_mutex_unlock(&lock);
     return memory;
 }
@@ -168,6 +187,11 @@ void h5calib_release(void *memory)
 }
 
 #else
+
+size_t h5calib_allocated_bytes(size_t bytes)
+{
+    return bytes;
+}
 
 void *h5calib_allocate(size_t bytes)
 {

@@ -241,23 +241,48 @@ static TARGET bool FN(unusable)(const void *from, h5calib_dtype dtype, size_t n,
     }
 }
 
-static TARGET void FN(lower)(const void *from, h5calib_dtype dtype, size_t n, float *least)
+static TARGET void FN(lower_block)(const void *from, h5calib_dtype dtype, size_t n, float *least)
 {
     SCRATCH(values);
-    for (size_t i = 0; i < n; i += H5CALIB_BLOCK) {
-        const size_t m = n - i < H5CALIB_BLOCK ? n - i : H5CALIB_BLOCK;
-        const REAL most = least[i / H5CALIB_BLOCK];
-        EACH(j, H5CALIB_BLOCK)
-        values[j] = most;
-        FN(load)((const char *)from + i * h5calib_dtype_size(dtype), dtype, 1, m, values);
-        EACH(j, H5CALIB_BLOCK)
-        values[j] = values[j] < most ? values[j] : most; /* a NaN is not less than anything */
-        for (size_t half = H5CALIB_BLOCK / 2; half > 0; half /= 2) {
-            EACH(j, half)
-            values[j] = values[j + half] < values[j] ? values[j + half] : values[j];
-        }
-        least[i / H5CALIB_BLOCK] = (float)values[0];
+    const REAL most = *least;
+    EACH(j, H5CALIB_BLOCK)
+    values[j] = most;
+    FN(load)(from, dtype, 1, n, values);
+    EACH(j, H5CALIB_BLOCK)
+    values[j] = values[j] < most ? values[j] : most; /* a NaN is not less than anything */
+    for (size_t half = H5CALIB_BLOCK / 2; half > 0; half /= 2) {
+        EACH(j, half)
+        values[j] = values[j + half] < values[j] ? values[j + half] : values[j];
     }
+    *least = (float)values[0];
+}
+
+/* Positive float16 are in the order of their bits, and smaller than NaN and what is negative. */
+static TARGET void FN(lower_halves)(const uint16_t *from, size_t n, float *least)
+{
+    for (size_t i = 0; i + H5CALIB_BLOCK <= n; i += H5CALIB_BLOCK) {
+        uint16_t lowest = from[i], highest = from[i];
+        for (size_t j = i; j < i + H5CALIB_BLOCK; j++) {
+            lowest = from[j] < lowest ? from[j] : lowest;
+            highest = from[j] > highest ? from[j] : highest;
+        }
+        if (highest > 0x7c00)
+            FN(lower_block)(from + i, H5CALIB_F16, H5CALIB_BLOCK, &least[i / H5CALIB_BLOCK]);
+        else if (half(lowest) < least[i / H5CALIB_BLOCK])
+            least[i / H5CALIB_BLOCK] = half(lowest);
+    }
+}
+
+static TARGET void FN(lower)(const void *from, h5calib_dtype dtype, size_t n, float *least)
+{
+    size_t i = 0;
+    if (dtype == H5CALIB_F16) {
+        FN(lower_halves)(from, n, least);
+        i = n / H5CALIB_BLOCK * H5CALIB_BLOCK;
+    }
+    for (; i < n; i += H5CALIB_BLOCK)
+        FN(lower_block)((const char *)from + i * h5calib_dtype_size(dtype), dtype,
+                        n - i < H5CALIB_BLOCK ? n - i : H5CALIB_BLOCK, &least[i / H5CALIB_BLOCK]);
 }
 
 const h5calib_checks FN(checks) = {FN(unusable), FN(lower)};

@@ -22,25 +22,27 @@ typedef struct ahead {
     uint64_t last;
     uint64_t step; /* modulo 2^64, so that steps back work too */
     bool steady;   /* the last two steps were equal */
+    size_t bytes;  /* of a chunk that is ready or under way */
     batch ready;   /* done, nothing left of its work */
     batch begun;   /* under way */
 } ahead;
 
-static void forget_chunks(binding *b, batch *of)
+static void forget_chunks(binding *b, const ahead *a, batch *of)
 {
     for (unsigned i = 0; i < of->n; i++)
         h5calib_binding_free(b, of->out[i]);
+    b->ahead_bytes -= of->n * a->bytes;
     of->n = 0;
 }
 
 static void drop(binding *b, ahead *a)
 {
-    forget_chunks(b, &a->ready);
+    forget_chunks(b, a, &a->ready);
     if (a->begun.n == 0)
         return;
     h5calib_team_cancel(&a->begun.work.task);
     h5calib_work_end(&a->begun.work);
-    forget_chunks(b, &a->begun);
+    forget_chunks(b, a, &a->begun);
 }
 
 void h5calib_ahead_stop(binding *b)
@@ -66,7 +68,7 @@ static bool finish(binding *b, ahead *a)
     if (ok)
         a->ready = a->begun;
     else
-        forget_chunks(b, &a->begun);
+        forget_chunks(b, a, &a->begun);
     a->begun.n = 0;
     return ok;
 }
@@ -85,6 +87,7 @@ static void *take(binding *b, ahead *a, const calibrated *c, uint64_t number)
         return NULL;
     void *out = a->ready.out[0];
     a->ready.n--;
+    b->ahead_bytes -= a->bytes;
     for (unsigned i = 0; i < a->ready.n; i++) {
         a->ready.numbers[i] = a->ready.numbers[i + 1];
         a->ready.out[i] = a->ready.out[i + 1];
@@ -116,17 +119,16 @@ static void begin(binding *b, ahead *a, calibrated *c, unsigned threads)
     h5calib_box at[MOST_TOGETHER];
     batch *next = &a->begun;
     const unsigned most = h5calib_rawmap_decodes(c->map) ? MOST_TOGETHER : 1;
-    uint64_t number = a->last;
-    if (a->ready.n > 0)
-        number = a->ready.numbers[a->ready.n - 1];
+    uint64_t number = a->ready.n > 0 ? a->ready.numbers[a->ready.n - 1] : a->last;
+    a->bytes = h5calib_calibrated_chunk_bytes(c);
     for (next->n = 0; next->n < most; next->n++) {
         number += a->step;
         if (!h5calib_box_of_chunk(c, number, &at[next->n]) || !alike(c, &at[0], &at[next->n]))
             break;
         next->numbers[next->n] = number;
-        next->out[next->n] = h5calib_binding_allocate(b, h5calib_calibrated_chunk_bytes(c));
-        if (!next->out[next->n])
+        if (!(next->out[next->n] = h5calib_binding_allocate(b, a->bytes)))
             break;
+        b->ahead_bytes += a->bytes;
     }
     if (next->n > 0 &&
         h5calib_work_prepare_mapped(b, &next->work, c, at, next->out, next->n, threads)) {
@@ -134,7 +136,7 @@ static void begin(binding *b, ahead *a, calibrated *c, unsigned threads)
             return;
         h5calib_work_end(&next->work);
     }
-    forget_chunks(b, next);
+    forget_chunks(b, a, next);
 }
 
 static void *compute(binding *b, calibrated *c, const h5calib_box *at, const int64_t *cell,

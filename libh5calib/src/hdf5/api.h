@@ -145,6 +145,7 @@ typedef struct binding {
     size_t prepared_bytes;
     unsigned works;      /* that hold prepared constants, see chunk.c */
     struct ahead *ahead; /* the chunks prepared before they are asked for, see ahead.c */
+    size_t ahead_bytes;  /* of these chunks */
     unsigned depth;      /* callbacks under way on the thread that holds the lock */
     struct binding *next;
 } binding;

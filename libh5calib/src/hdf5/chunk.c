@@ -177,8 +177,8 @@ static void place_frame(const calibrated *c, const h5calib_box *at, size_t i, ui
 static bool add_jobs(h5calib_work *w, const h5calib_box *at, char *out, char *message, size_t size)
 {
     const calibrated *c = w->c;
-    size_t frame_bytes = (size_t)(at->extent[c->rank - 2] * at->extent[c->rank - 1]) *
-                         h5calib_dtype_size(c->dtype);
+    size_t frame_bytes =
+        (size_t)(at->extent[c->rank - 2] * at->extent[c->rank - 1]) * h5calib_dtype_size(c->dtype);
     if (at->frame_step)
         frame_bytes = at->frame_step;
     for (size_t i = 0; i < at->frames; i++) {
@@ -208,12 +208,15 @@ static void load_cells(binding *b, const h5calib_work *w)
     size_t n = 0;
     double weight;
     for (size_t i = 0; seen && missing && i < w->n_jobs; i++) {
-        if (h5calib_calibrator_locate(c->calibrator, c->cell_ids[w->jobs[i].raw_frame], c->n_cells,
-                                      &cell, &weight) &&
-            !seen[cell] && !c->cells[cell]) {
+        if (!h5calib_calibrator_locate(c->calibrator, c->cell_ids[w->jobs[i].raw_frame], c->n_cells,
+                                       &cell, &weight) ||
+            seen[cell])
+            continue;
+        seen[cell] = true;
+        if (c->cells[cell])
+            h5calib_constants_get(b, c, cell, NULL, 0); /* the last to be dropped */
+        else
             missing[n++] = cell;
-            seen[cell] = true;
-        }
     }
     if (n > 0)
         h5calib_constants_load(b, c, missing, n, w->threads);
@@ -249,6 +252,8 @@ static bool choose_cells(binding *b, h5calib_work *w, const int64_t *legacy_cell
     calibrated *c = w->c;
     if (!legacy_cell)
         load_cells(b, w);
+    w->holds = true;
+    b->works++;
     for (size_t i = 0; i < w->n_jobs; i++) {
         h5calib_job *j = &w->jobs[i];
         if (!legacy_cell) {
@@ -402,17 +407,16 @@ void h5calib_work_end(h5calib_work *w)
         free(w->scratch[i].chunk);
     }
     free(w->scratch);
-    w->binding->works--;
+    w->binding->works -= w->holds;
     memset(w, 0, sizeof *w);
 }
 
 /* Jobs without cells. */
-static bool begin(binding *b, h5calib_work *w, calibrated *c, const h5calib_box *at, void *const *out,
-                  size_t n_boxes, unsigned threads, char *message, size_t size)
+static bool begin(binding *b, h5calib_work *w, calibrated *c, const h5calib_box *at,
+                  void *const *out, size_t n_boxes, unsigned threads, char *message, size_t size)
 {
     size_t frames = 0;
     *w = (h5calib_work){.binding = b, .c = c, .at = at[0], .threads = threads};
-    b->works++;
     for (size_t i = 0; i < n_boxes; i++)
         frames += at[i].frames;
     w->jobs = calloc(frames + 1, sizeof *w->jobs);
@@ -455,8 +459,7 @@ bool h5calib_work_prepare(binding *b, h5calib_work *w, calibrated *c, const h5ca
 {
     if (begin(b, w, c, at, &out, 1, threads, message, size) &&
         choose_cells(b, w, legacy_cell, message, size) &&
-        (mapped(b, w) || read_raw(b, w, message, size)) &&
-        arrange(w, at, &out, 1, message, size))
+        (mapped(b, w) || read_raw(b, w, message, size)) && arrange(w, at, &out, 1, message, size))
         return true;
     h5calib_work_end(w);
     return false;

@@ -53,6 +53,7 @@ typedef struct h5calib_work {
     size_t n_groups, spans, block;
     bool joined;  /* the rows of the box follow each other without gaps */
     bool decodes; /* blocks decode compressed raw chunks */
+    bool holds;   /* constants */
     unsigned threads;
     h5calib_task task;
 } h5calib_work;

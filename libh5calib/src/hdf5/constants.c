@@ -54,11 +54,18 @@ static size_t limit(void)
     return *end ? DEFAULT_CACHE_BYTES : (size_t)value;
 }
 
+/* Down to the limit with so many bytes more; not while constants are being used. An eighth is
+ * for regions of memory in which only some blocks are left, and for what loads the constants. */
+static void make_room(binding *b, size_t bytes)
+{
+    const size_t most = limit() - limit() / 8;
+    while (b->works == 0 && b->oldest && b->prepared_bytes + bytes > most)
+        drop(b, b->oldest);
+}
+
 void h5calib_constants_trim(binding *b)
 {
-    size_t most = limit();
-    while (b->works == 0 && b->oldest && b->prepared_bytes > most)
-        drop(b, b->oldest);
+    make_room(b, b->ahead_bytes);
 }
 
 /* Bytes that the constants of one cell take at most, once prepared. */
@@ -72,7 +79,8 @@ static size_t cell_bytes(const calibrated *c)
             continue;
         const char *stage = strchr(c->axes[k], 's');
         const size_t stages = stage ? (size_t)s->dims[stage - c->axes[k]] : 1;
-        bytes += pixels * stages * (s->element < 4 && s->dtype < H5CALIB_F16 ? 4 : s->element);
+        bytes += h5calib_allocated_bytes(
+            pixels * stages * (s->element < 4 && s->dtype < H5CALIB_F16 ? 4 : s->element));
     }
     return bytes;
 }
@@ -263,6 +271,7 @@ void h5calib_constants_load(binding *b, calibrated *c, const uint32_t *numbers, 
 {
     if (n < 2 || !lie_plainly(b, c))
         return;
+    make_room(b, b->ahead_bytes + n * cell_bytes(c));
     loading l = {c, numbers, calloc(n, sizeof *l.cells)};
     h5calib_task task = {.block = load_cell, .data = &l, .n_blocks = n, .most_workers = threads};
     if (!l.cells)

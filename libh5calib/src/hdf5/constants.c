@@ -54,11 +54,11 @@ static size_t limit(void)
     return *end ? DEFAULT_CACHE_BYTES : (size_t)value;
 }
 
-/* Down to the limit with so many bytes more; not while constants are being used. An eighth is
+/* Down to the limit with so many bytes more; not while constants are being used. A sixth is
  * for regions of memory in which only some blocks are left, and for what loads the constants. */
 static void make_room(binding *b, size_t bytes)
 {
-    const size_t most = limit() - limit() / 8;
+    const size_t most = limit() - limit() / 6;
     while (b->works == 0 && b->oldest && b->prepared_bytes + bytes > most)
         drop(b, b->oldest);
 }

@@ -15,9 +15,44 @@ H5CALIB_INLINE TARGET void FN(subtract)(const h5calib_cell *cell, const h5calib_
     value[j] = raw[j] - pedestal[j];
 }
 
+#ifdef FUSED
+H5CALIB_INLINE TARGET void FN(pedestal_blocks)(const h5calib_run *run, size_t i, size_t n,
+                                               const h5calib_formula *f, h5calib_dtype dtype)
+{
+    const uint16_t *raw = (const uint16_t *)run->raw[0] + i;
+    const FN(target) target = FN(target_of)(run, i);
+    for (size_t b = 0; b < n; b += H5CALIB_BLOCK) {
+        VEC value[FN(vectors)];
+        FN(fetch_high)(f, dtype, &target, b + H5CALIB_SOON);
+        EACH_VECTOR(v) value[v] = SIMD(real)(SIMD(load_words)(raw + b + v * LANES));
+        FN(apply)(f, dtype, true, NULL, b, value);
+        FN(put)(&target, b, value);
+    }
+}
+
+/* A tile of raw uint16; false: it is not of that kind. */
+H5CALIB_INLINE TARGET bool FN(pedestal_fused)(const h5calib_calibrator *c, const h5calib_cell *cell,
+                                              const h5calib_run *run, size_t i, size_t n)
+{
+    h5calib_formula f = {0};
+    if (n % H5CALIB_BLOCK || run->raw_dtype != H5CALIB_U16 || run->raw_step != 1 ||
+        !FN(plain_output)(c, run) || !h5calib_formula_add(&f, cell->planes[0], 1, run->first + i))
+        return false;
+    if (f.dtype == H5CALIB_F16)
+        FN(pedestal_blocks)(run, i, n, &f, H5CALIB_F16);
+    else
+        FN(pedestal_blocks)(run, i, n, &f, H5CALIB_F32);
+    return true;
+}
+#endif
+
 H5CALIB_INLINE TARGET void FN(pedestal_tile)(const h5calib_calibrator *c, const h5calib_cell *cell,
                                              const h5calib_run *run, size_t i, size_t n)
 {
+#ifdef FUSED
+    if (FN(pedestal_fused)(c, cell, run, i, n))
+        return;
+#endif
     SCRATCH(value);
     FN(subtract)(cell, run, i, n, value);
     FN(finish)(c, run, i, n, value);

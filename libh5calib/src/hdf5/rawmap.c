@@ -220,9 +220,10 @@ static void list(binding *b, const calibrated *c)
         m->stored[i].address = UNKNOWN;
 }
 
-/* With few chunks, or many questions, it pays to list them; a single frame of a large dataset
- * is sooner read by HDF5, which does not have to search. */
-enum { FEW_CHUNKS = 4096, CHUNKS_A_QUESTION = 4096 };
+/* After some questions it pays to list all chunks. Before that HDF5 is asked for those near the
+ * beginning, which it finds soon; a single frame further on is sooner read by HDF5, which does
+ * not have to search. */
+enum { NEAR_CHUNKS = 1024, CHUNKS_A_QUESTION = 512 };
 
 void h5calib_rawmap_expect(binding *b, const calibrated *c, size_t frames)
 {
@@ -238,7 +239,7 @@ void h5calib_rawmap_expect(binding *b, const calibrated *c, size_t frames)
 static void find(binding *b, const calibrated *c, hsize_t *offset, size_t row, struct stored *out)
 {
     const rawmap *m = c->map;
-    if (m->chunked && m->n_stored > FEW_CHUNKS)
+    if (m->chunked && out - m->stored >= NEAR_CHUNKS)
         return;
     if (m->planes)
         offset[m->lead] = 0;

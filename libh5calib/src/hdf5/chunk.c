@@ -17,6 +17,8 @@
 
 #define LEAST_BLOCK 16384
 #define MOST_BLOCK 131072
+/* Decoded pixels stay in the processor's cache until they are calibrated. */
+#define DECODED_PIECE 16384
 /* Fewer pixels than this are not worth waking another thread. */
 #define PARALLEL_PIXELS 32768
 
@@ -298,7 +300,7 @@ static void group_jobs(h5calib_work *w)
 
 /* ---- pixels --------------------------------------------------------------------------------- */
 
-/* Pixels [first, first + n) of the rows of the box, of which a run is `length` long. */
+/* Pixels [first, first + n) of a row of the box, or of all rows where they are joined. */
 typedef struct span {
     size_t row, first, n;
 } span;
@@ -325,29 +327,43 @@ static h5calib_run run_at(const h5calib_work *w, const h5calib_job *j, const spa
     return run;
 }
 
+/* Raw pixels of a span, wherever they are. */
+static const char *raw_pixels(const h5calib_work *w, const h5calib_job *j, const span *s,
+                              h5calib_scratch *scratch, size_t *plane)
+{
+    const calibrated *c = w->c;
+    if (w->raw) {
+        const size_t step = (c->algorithm->raw_layout == H5CALIB_RAW_LAST ? 2 : 1) * c->raw.element;
+        *plane = w->at.rows * w->at.columns * c->raw.element;
+        return w->raw + j->number * raw_frame_bytes(c, &w->at) +
+               (s->row * w->at.columns + s->first) * step;
+    }
+    const size_t row = (size_t)w->at.start[c->rank - 2] + s->row;
+    const size_t pixel = row * (size_t)c->dims[c->rank - 1] + s->first;
+    return h5calib_rawmap_get(c, j->raw_frame, pixel, s->n, scratch, plane);
+}
+
 static bool run_span(const h5calib_work *w, const h5calib_job *j, const span *s,
                      h5calib_scratch *scratch)
 {
     const calibrated *c = w->c;
-    const char *raw;
     size_t plane;
     if (!j->cell) {
         h5calib_run run = run_at(w, j, s, NULL, 0);
         h5calib_fill_masked(c->calibrator, run.out, c->dtype, s->n);
         return true;
     }
-    if (w->raw) {
-        const size_t step = (c->algorithm->raw_layout == H5CALIB_RAW_LAST ? 2 : 1) * c->raw.element;
-        raw = w->raw + j->number * raw_frame_bytes(c, &w->at) +
-              (s->row * w->at.columns + s->first) * step;
-        plane = w->at.rows * w->at.columns * c->raw.element;
-    } else {
-        const size_t row = (size_t)w->at.start[c->rank - 2] + s->row;
-        const size_t pixel = row * (size_t)c->dims[c->rank - 1] + s->first;
-        raw = h5calib_rawmap_get(c, j->raw_frame, pixel, s->n, scratch, &plane);
+    for (span part = *s; part.first < s->first + s->n; part.first += part.n) {
+        const size_t left = s->first + s->n - part.first;
+        part.n = left < w->piece ? left : w->piece;
+        const char *raw = raw_pixels(w, j, &part, scratch, &plane);
+        if (!raw)
+            return false;
+        h5calib_run run = run_at(w, j, &part, raw, plane);
+        if (h5calib_calibrate_run(c->calibrator, j->cell, &run) != H5CALIB_OK)
+            return false;
     }
-    h5calib_run run = run_at(w, j, s, raw, plane);
-    return raw && h5calib_calibrate_run(c->calibrator, j->cell, &run) == H5CALIB_OK;
+    return true;
 }
 
 /* One block: some pixels of every frame of a group. Where the rows of the box do not
@@ -373,8 +389,17 @@ static void cut(h5calib_work *w)
     w->joined = w->at.columns == c->dims[c->rank - 1] && w->at.columns == w->at.extent[c->rank - 1];
     w->block = w->n_jobs * pixels / (4 * (size_t)w->threads); /* so that all end together */
     w->block = w->block < LEAST_BLOCK ? LEAST_BLOCK : w->block > MOST_BLOCK ? MOST_BLOCK : w->block;
-    if (h5calib_calibrator_whole_frame(c->calibrator) || !w->joined || w->decodes)
+    if (w->decodes && w->joined) {
+        /* a chunk is read by each worker that decodes a part of it */
+        const size_t parts = w->n_groups < 2 * w->threads ? 2 * w->threads / w->n_groups : 1;
+        w->block =
+            h5calib_rawmap_decodes_parts(c->map) ? (pixels / parts / 4096 + 1) * 4096 : pixels;
+    }
+    if (h5calib_calibrator_whole_frame(c->calibrator) || !w->joined)
         w->block = pixels ? pixels : 1;
+    w->piece = w->block;
+    if (w->decodes && !h5calib_calibrator_whole_frame(c->calibrator) && w->piece > DECODED_PIECE)
+        w->piece = DECODED_PIECE;
     w->spans = w->joined ? (pixels + w->block - 1) / w->block : w->at.rows;
     w->task = (h5calib_task){.block = run_block, .data = w, .n_blocks = w->n_groups * w->spans};
     w->task.most_workers = pixels * w->n_jobs < PARALLEL_PIXELS ? 1 : w->threads;
@@ -382,16 +407,8 @@ static void cut(h5calib_work *w)
 
 static bool make_scratch(h5calib_work *w)
 {
-    const size_t pixels = w->at.rows * w->at.columns, n = w->task.most_workers;
-    w->scratch = calloc(n, sizeof *w->scratch);
-    if (!w->scratch || w->raw)
-        return w->scratch != NULL;
-    const size_t each =
-        h5calib_rawmap_scratch_bytes(w->c->map, w->block < pixels ? w->block : pixels);
-    for (size_t i = 0; i < n; i++)
-        if (!(w->scratch[i].pixels = malloc(each + 1)))
-            return false;
-    return true;
+    w->scratch = calloc(w->task.most_workers, sizeof *w->scratch);
+    return w->scratch != NULL;
 }
 
 /* ---- all of it ---------------------------------------------------------------------------------
@@ -402,10 +419,8 @@ void h5calib_work_end(h5calib_work *w)
     free(w->raw);
     free(w->jobs);
     free(w->groups);
-    for (size_t i = 0; w->scratch && i < w->task.most_workers; i++) {
-        free(w->scratch[i].pixels);
-        free(w->scratch[i].chunk);
-    }
+    for (size_t i = 0; w->scratch && i < w->task.most_workers; i++)
+        h5calib_scratch_free(&w->scratch[i]);
     free(w->scratch);
     w->binding->works -= w->holds;
     memset(w, 0, sizeof *w);

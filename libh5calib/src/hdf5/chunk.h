@@ -50,10 +50,10 @@ typedef struct h5calib_work {
     h5calib_scratch *scratch; /* raw pixels of a block, for each worker */
     h5calib_job *jobs;
     size_t *groups; /* first job of each group of frames of one cell, and the end */
-    size_t n_groups, spans, block;
-    bool joined;  /* the rows of the box follow each other without gaps */
-    bool decodes; /* blocks decode compressed raw chunks */
-    bool holds;   /* constants */
+    size_t n_groups, spans, block, piece; /* a block reads and computes a piece at a time */
+    bool joined;                          /* the rows of the box follow each other without gaps */
+    bool decodes;                         /* blocks decode compressed raw chunks */
+    bool holds;                           /* constants */
     unsigned threads;
     h5calib_task task;
 } h5calib_work;

@@ -19,6 +19,10 @@ typedef struct h5calib_codec {
     unsigned values[H5CALIB_MAX_CODEC_VALUES];
 } h5calib_codec;
 
+/* Is a dataset of so large elements compressed by bitshuffle with LZ4 and nothing else? That is
+ * decoded by ../bitshuffle.h. */
+bool h5calib_codecs_bitshuffle_lz4(binding *b, hid_t plist, size_t element);
+
 /* The filters of a dataset, in the order they were applied; false if one of them has to
  * be left to HDF5. The dataset must have been read once, so that they are loaded. */
 bool h5calib_codecs_find(binding *b, hid_t plist, h5calib_codec codecs[H5CALIB_MAX_CODECS], int *n);

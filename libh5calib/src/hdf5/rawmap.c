@@ -28,6 +28,7 @@ typedef struct rawmap {
     enum { NOT_LISTED, LISTED, CANNOT_LIST } listed;
     h5calib_codec codecs[H5CALIB_MAX_CODECS];
     int n_codecs;
+    bool parts; /* chunks are decoded by our own decoder, also in parts */
     size_t ny, nx, values, element;
     bool planes; /* the values of a pixel are in planes, not side by side */
 } rawmap;
@@ -82,6 +83,8 @@ static bool take_codecs(binding *b, rawmap *m, const calibrated *c, hid_t plist)
         return true;
     if (c->raw.calibrated || m->chunk_rows < m->ny)
         return false;
+    if ((m->parts = h5calib_codecs_bitshuffle_lz4(b, plist, m->element)))
+        return true;
     if (h5calib_codecs_find(b, plist, m->codecs, &m->n_codecs))
         return true;
     touch(b, c);
@@ -259,7 +262,7 @@ bool h5calib_rawmap_resolve(binding *b, const calibrated *c, uint64_t frame, siz
         struct stored *stored = &m->stored[first + k];
         if (stored->address == UNKNOWN)
             find(b, c, offset, k * m->chunk_rows, stored);
-        if (stored->address == UNKNOWN)
+        if (stored->address == UNKNOWN || (m->parts && stored->mask))
             return false;
     }
     return true;
@@ -267,20 +270,26 @@ bool h5calib_rawmap_resolve(binding *b, const calibrated *c, uint64_t frame, siz
 
 /* ---- without HDF5 ------------------------------------------------------------------------- */
 
+void h5calib_scratch_free(h5calib_scratch *scratch)
+{
+    free(scratch->pixels);
+    free(scratch->chunk);
+}
+
 bool h5calib_rawmap_decodes(const struct rawmap *map)
 {
-    return map->n_codecs > 0;
+    return map->n_codecs > 0 || map->parts;
+}
+
+bool h5calib_rawmap_decodes_parts(const struct rawmap *map)
+{
+    return map->parts;
 }
 
 size_t h5calib_rawmap_chunk(const struct rawmap *map, uint64_t frame)
 {
     size_t within;
     return chunk_of(map, frame, &within, NULL);
-}
-
-size_t h5calib_rawmap_scratch_bytes(const struct rawmap *map, size_t n)
-{
-    return map->n_codecs ? 0 : n * map->values * map->element;
 }
 
 static size_t chunk_bytes(const rawmap *m)
@@ -291,6 +300,18 @@ static size_t chunk_bytes(const rawmap *m)
     return n;
 }
 
+static bool make_pixels(h5calib_scratch *scratch, size_t bytes)
+{
+    if (bytes <= scratch->capacity)
+        return true;
+    free(scratch->pixels);
+    scratch->pixels = malloc(bytes);
+    scratch->capacity = scratch->pixels ? bytes : 0;
+    scratch->n = 0;
+    return scratch->pixels != NULL;
+}
+
+/* A whole chunk, by the plugins of HDF5. */
 static bool decode(const rawmap *m, size_t number, h5calib_scratch *scratch)
 {
     const struct stored *stored = &m->stored[number];
@@ -306,6 +327,59 @@ static bool decode(const rawmap *m, size_t number, h5calib_scratch *scratch)
     free(scratch->chunk);
     scratch->chunk = NULL;
     return false;
+}
+
+/* A chunk as it is stored. */
+static bool read_stored(const rawmap *m, size_t number, h5calib_scratch *scratch)
+{
+    const struct stored *stored = &m->stored[number];
+    if (scratch->chunk && scratch->number == number)
+        return true;
+    scratch->n = 0;
+    if (stored->bytes > scratch->chunk_capacity) {
+        free(scratch->chunk);
+        scratch->chunk_capacity = stored->bytes + stored->bytes / 8; /* others are a bit larger */
+        scratch->chunk = malloc(scratch->chunk_capacity);
+    }
+    scratch->number = number;
+    if (scratch->chunk && h5calib_pread(m->fd, scratch->chunk, stored->bytes, stored->address) &&
+        h5calib_bitshuffle_open(&scratch->parts, scratch->chunk, stored->bytes, chunk_bytes(m),
+                                m->element))
+        return true;
+    free(scratch->chunk);
+    scratch->chunk = NULL;
+    scratch->chunk_capacity = 0;
+    return false;
+}
+
+/* Elements [first, first + n) of the chunk at hand, with others of their blocks, which may be
+ * asked for next. */
+static const char *decode_part(const rawmap *m, size_t first, size_t n, h5calib_scratch *scratch)
+{
+    if (first < scratch->first || first + n > scratch->first + scratch->n) {
+        h5calib_bitshuffle *parts = &scratch->parts;
+        const size_t begin = first / parts->block * parts->block;
+        size_t end = (first + n + parts->block - 1) / parts->block * parts->block;
+        if (end > parts->elements)
+            end = parts->elements;
+        scratch->n = 0;
+        if (!make_pixels(scratch, (end - begin) * m->element) ||
+            !h5calib_bitshuffle_read(parts, begin, end - begin, scratch->pixels))
+            return NULL;
+        scratch->first = begin;
+        scratch->n = end - begin;
+    }
+    return scratch->pixels + (first - scratch->first) * m->element;
+}
+
+static const char *decode_planes(const rawmap *m, size_t first, size_t second, size_t n,
+                                 h5calib_scratch *scratch)
+{
+    if (!make_pixels(scratch, 2 * n * m->element) ||
+        !h5calib_bitshuffle_read(&scratch->parts, first, n, scratch->pixels) ||
+        !h5calib_bitshuffle_read(&scratch->parts, second, n, scratch->pixels + n * m->element))
+        return NULL;
+    return scratch->pixels;
 }
 
 /* Plain storage: as many reads as the run has chunks, for each plane. */
@@ -333,15 +407,25 @@ const char *h5calib_rawmap_get(const calibrated *c, uint64_t frame, size_t pixel
                                h5calib_scratch *scratch, size_t *plane)
 {
     const rawmap *m = c->map;
-    size_t within, first = chunk_of(m, frame, &within, NULL);
-    if (!m->n_codecs) {
-        *plane = n * m->element;
-        return read_plain(m, first, within, pixel, n, scratch->pixels) ? scratch->pixels : NULL;
-    }
-    if (!decode(m, first, scratch))
-        return NULL;
     const size_t frame_pixels = m->chunk_rows * m->nx;
-    const size_t step = m->element * (m->planes ? 1 : m->values);
-    *plane = frame_pixels * m->element;
-    return (char *)scratch->chunk + within * frame_pixels * m->values * m->element + pixel * step;
+    size_t within, first = chunk_of(m, frame, &within, NULL);
+    *plane = n * m->element;
+    if (m->parts) {
+        const size_t at = within * frame_pixels * m->values;
+        if (!read_stored(m, first, scratch))
+            return NULL;
+        return m->planes ? decode_planes(m, at + pixel, at + frame_pixels + pixel, n, scratch)
+                         : decode_part(m, at + pixel * m->values, n * m->values, scratch);
+    }
+    if (m->n_codecs) {
+        *plane = frame_pixels * m->element;
+        if (!decode(m, first, scratch))
+            return NULL;
+        return (char *)scratch->chunk + within * frame_pixels * m->values * m->element +
+               pixel * m->element * (m->planes ? 1 : m->values);
+    }
+    return make_pixels(scratch, n * m->values * m->element) &&
+                   read_plain(m, first, within, pixel, n, scratch->pixels)
+               ? scratch->pixels
+               : NULL;
 }

@@ -8,6 +8,7 @@
 #ifndef H5CALIB_RAWMAP_H
 #define H5CALIB_RAWMAP_H
 
+#include "../bitshuffle.h"
 #include "calibrated.h"
 
 /* Do the numbers lie in the file as they are in memory, so that its descriptor gives them? */
@@ -26,16 +27,20 @@ bool h5calib_rawmap_resolve(binding *b, const calibrated *c, uint64_t frame, siz
 
 /* Memory of one worker. */
 typedef struct h5calib_scratch {
-    char *pixels; /* h5calib_rawmap_scratch_bytes of them */
-    void *chunk;  /* the raw chunk decoded last, from malloc */
-    size_t number;
+    char *pixels;
+    size_t capacity;          /* of `pixels` */
+    void *chunk;              /* the raw chunk read last, from malloc: decoded, or to be decoded */
+    size_t chunk_capacity;    /* of one that is to be decoded */
+    size_t number;            /* which */
+    h5calib_bitshuffle parts; /* of one that is to be decoded in parts */
+    size_t first, n;          /* its elements that `pixels` holds */
 } h5calib_scratch;
+void h5calib_scratch_free(h5calib_scratch *scratch);
 
-/* Bytes of `pixels` for runs of n pixels. */
-size_t h5calib_rawmap_scratch_bytes(const struct rawmap *map, size_t n);
-/* Are raw chunks decoded as a whole? Then runs are whole rows of one raw chunk each, and
- * frames of one raw chunk (equal numbers) are best done one after the other. */
+/* Are raw chunks compressed? Then runs are whole rows, and frames of one raw chunk (equal
+ * numbers) are best done one after the other; as a whole, or also in parts. */
 bool h5calib_rawmap_decodes(const struct rawmap *map);
+bool h5calib_rawmap_decodes_parts(const struct rawmap *map);
 size_t h5calib_rawmap_chunk(const struct rawmap *map, uint64_t frame);
 
 /* Pixels [pixel, pixel + n) of a resolved raw frame, somewhere in `scratch`; NULL on failure.

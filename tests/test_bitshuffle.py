@@ -1,4 +1,4 @@
-"""Raw data compressed by bitshuffle-LZ4, which the plugin decodes by itself: hdf5plugin writes it."""
+"""Raw data compressed by bitshuffle-LZ4, which the plugin decodes itself; hdf5plugin writes it."""
 
 import h5calib
 import h5py

@@ -1,6 +1,7 @@
 """Calibrated datasets made of calibrated datasets, and those that would be made of themselves."""
 
 import ctypes
+import time
 
 import h5calib
 import h5py
@@ -44,6 +45,31 @@ def test_chain_over_files(tmp_path, detector):
             with h5py.File(paths.path) as g:
                 assert same(g["calibrated"][1], detector.values[1])
                 assert same(f["second"][2], shifted(detector.values[2], 1))
+
+
+def test_chunks_prepared_ahead_of_a_chain(tmp_path, rng, monkeypatch):
+    """Reading one chunk of the outer dataset prepares the next of the inner one, of a number that
+    the outer one has as well."""
+    monkeypatch.setenv("H5CALIB_NUM_THREADS", "2")
+    raw = rng.integers(0, 1000, (30, 200, 200), dtype="u2")
+    with h5py.File(tmp_path / "one.h5", "w") as f:
+        f["raw"] = raw
+        for name, source, frames in (("inner", "raw", 1), ("outer", "inner", 3)):
+            h5calib.create_calibrated_dataset(
+                f,
+                name,
+                raw=source,
+                calibration=minus(1, (200, 200)),
+                chunks=(frames, 200, 200),
+            )
+    time.sleep(0.1)  # what was set up from a file is kept if that is not so young
+    for first in range(2):
+        with h5py.File(tmp_path / "one.h5", rdcc_nbytes=0) as f:
+            for chunk in (first, 3 * first + 3, 3 * first + 4, first + 1):
+                frames = slice(3 * chunk, 3 * chunk + 3)
+                assert same(f["outer"][frames], raw[frames].astype("f4") - 2)
+            assert same(f["inner"][3 * first : 3 * first + 5],
+                        raw[3 * first : 3 * first + 5].astype("f4") - 1)  # fmt: skip
 
 
 def relink(file, dataset, target):

@@ -59,9 +59,8 @@ def test_an_edited_copy_opened_between_chunks(tmp_path, detector, how):
             assert same(f["calibrated"][i], detector.values[i])
         if how != "next":
             os.close(before)
-        with h5py.File(two):
-            with pytest.raises(OSError, match="new-identity"):
-                f["calibrated"][3]
+        with h5py.File(two), pytest.raises(OSError, match="new-identity"):
+            f["calibrated"][3]
         assert same(f["calibrated"][3], detector.values[3])
         with h5py.File(two) as g, pytest.raises(OSError, match="new-identity"):
             g["calibrated"][3]

@@ -7,24 +7,26 @@
 
 #include "constants.h"
 
-/* Chunks of one work: as many as share constants, or are decoded side by side. */
+/* Compressed chunks of one work: so many are decoded side by side. */
 #define MOST_TOGETHER 2
 
 typedef struct batch {
     unsigned n; /* chunks; 0: there is no batch */
     uint64_t numbers[MOST_TOGETHER];
     void *out[MOST_TOGETHER];
-    h5calib_work work;
 } batch;
 
 typedef struct ahead {
-    const calibrated *c; /* whose chunks were asked for; never dereferenced when stale */
+    const calibrated *asked; /* whose chunk was asked for last; never dereferenced when stale */
     uint64_t last;
     uint64_t step; /* modulo 2^64, so that steps back work too */
     bool steady;   /* the last two steps were equal */
-    size_t bytes;  /* of a chunk that is ready or under way */
-    batch ready;   /* done, nothing left of its work */
-    batch begun;   /* under way */
+
+    const calibrated *of; /* whose chunks these are: in a chain not always those asked for last */
+    size_t bytes;         /* of each */
+    batch ready;
+    batch begun; /* `work` is under way */
+    h5calib_work work;
 } ahead;
 
 static void forget_chunks(binding *b, const ahead *a, batch *of)
@@ -40,8 +42,8 @@ static void drop(binding *b, ahead *a)
     forget_chunks(b, a, &a->ready);
     if (a->begun.n == 0)
         return;
-    h5calib_team_cancel(&a->begun.work.task);
-    h5calib_work_end(&a->begun.work);
+    h5calib_team_cancel(&a->work.task);
+    h5calib_work_end(&a->work);
     forget_chunks(b, a, &a->begun);
 }
 
@@ -54,17 +56,19 @@ void h5calib_ahead_stop(binding *b)
 void h5calib_ahead_forget(binding *b, const calibrated *c)
 {
     ahead *a = b->ahead;
-    if (!a || a->c != c)
+    if (!a)
         return;
-    drop(b, a);
-    a->c = NULL;
+    if (a->of == c)
+        drop(b, a);
+    if (a->asked == c)
+        a->asked = NULL;
 }
 
 /* The batch under way becomes the one that is ready; false if a block of it failed. */
 static bool finish(binding *b, ahead *a)
 {
-    bool ok = h5calib_team_finish(&a->begun.work.task);
-    h5calib_work_end(&a->begun.work);
+    bool ok = h5calib_team_finish(&a->work.task);
+    h5calib_work_end(&a->work);
     if (ok)
         a->ready = a->begun;
     else
@@ -79,7 +83,7 @@ static void *take(binding *b, ahead *a, const calibrated *c, uint64_t number)
     const batch *next = a->ready.n > 0 ? &a->ready : &a->begun;
     if (next->n == 0)
         return NULL;
-    if (a->c != c || next->numbers[0] != number) {
+    if (a->of != c || next->numbers[0] != number) {
         drop(b, a);
         return NULL;
     }
@@ -98,9 +102,9 @@ static void *take(binding *b, ahead *a, const calibrated *c, uint64_t number)
 static void observe(ahead *a, const calibrated *c, uint64_t number)
 {
     const uint64_t step = number - a->last;
-    a->steady = a->c == c && step == a->step && step != 0;
-    a->step = a->c == c ? step : 0;
-    a->c = c;
+    a->steady = a->asked == c && step == a->step && step != 0;
+    a->step = a->asked == c ? step : 0;
+    a->asked = c;
     a->last = number;
 }
 
@@ -118,8 +122,11 @@ static void begin(binding *b, ahead *a, calibrated *c, unsigned threads)
 {
     h5calib_box at[MOST_TOGETHER];
     batch *next = &a->begun;
+    if (a->of != c)
+        forget_chunks(b, a, &a->ready);
     const unsigned most = h5calib_rawmap_decodes(c->map) ? MOST_TOGETHER : 1;
     uint64_t number = a->ready.n > 0 ? a->ready.numbers[a->ready.n - 1] : a->last;
+    a->of = c;
     a->bytes = h5calib_calibrated_chunk_bytes(c);
     for (next->n = 0; next->n < most; next->n++) {
         number += a->step;
@@ -131,10 +138,10 @@ static void begin(binding *b, ahead *a, calibrated *c, unsigned threads)
         b->ahead_bytes += a->bytes;
     }
     if (next->n > 0 &&
-        h5calib_work_prepare_mapped(b, &next->work, c, at, next->out, next->n, threads)) {
-        if (h5calib_team_begin(&next->work.task))
+        h5calib_work_prepare_mapped(b, &a->work, c, at, next->out, next->n, threads)) {
+        if (h5calib_team_begin(&a->work.task))
             return;
-        h5calib_work_end(&next->work);
+        h5calib_work_end(&a->work);
     }
     forget_chunks(b, a, next);
 }

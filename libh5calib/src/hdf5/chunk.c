@@ -391,9 +391,9 @@ static void cut(h5calib_work *w)
     w->block = w->block < LEAST_BLOCK ? LEAST_BLOCK : w->block > MOST_BLOCK ? MOST_BLOCK : w->block;
     if (w->decodes && w->joined) {
         /* a chunk is read by each worker that decodes a part of it */
-        const size_t parts = w->n_groups < 2 * w->threads ? 2 * w->threads / w->n_groups : 1;
-        w->block =
-            h5calib_rawmap_decodes_parts(c->map) ? (pixels / parts / 4096 + 1) * 4096 : pixels;
+        const size_t most = h5calib_rawmap_decodes_parts(c->map) ? 2 * (size_t)w->threads : 1;
+        const size_t parts = w->n_groups && w->n_groups < most ? most / w->n_groups : 1;
+        w->block = (pixels / parts / 4096 + 1) * 4096;
     }
     if (h5calib_calibrator_whole_frame(c->calibrator) || !w->joined)
         w->block = pixels ? pixels : 1;

@@ -24,12 +24,17 @@ enum { PIECE = 32 };
 enum { USUAL = 8192 };
 enum { BEFORE_END = 12, LAST_LITERALS = 5, HEADER = 12, SIZE = 4 };
 
-/* Any overlap: all is read before anything is written. */
-static inline void copy_piece(uint8_t *to, const uint8_t *from)
+/* All is read before anything is written, so they may overlap. */
+static inline void copy_8(uint8_t *to, const uint8_t *from)
 {
-    uint8_t piece[PIECE];
-    memcpy(piece, from, PIECE);
-    memcpy(to, piece, PIECE);
+    h5calib_store_8(to, h5calib_load_8(from));
+}
+
+static inline void copy_32(uint8_t *to, const uint8_t *from)
+{
+    uint64_t piece[4];
+    memcpy(piece, from, 32);
+    memcpy(to, piece, 32);
 }
 
 /* Read what follows a 15. False: no end, or more than `most`. */
@@ -45,22 +50,46 @@ static bool read_length(const uint8_t **from, const uint8_t *end, size_t most, s
     return true;
 }
 
-/* `length` bytes from `offset` before; up to PIECE - 1 more are overwritten. */
+/* `length` bytes from `offset` before; up to PIECE - 1 more are overwritten. Most are short and
+ * of any offset, so these are done without a branch that the CPU could only guess. */
 static inline void copy_match(uint8_t *to, size_t offset, size_t length)
 {
-    if (offset == 1) {
-        memset(to, to[-1], length);
+    /* By offset, from 8 on all alike: the bytes there are, the factor that repeats them, and the
+     * least multiple of the offset that is not below 8. */
+    static const uint64_t there_are[9] = {0,
+                                          0xff,
+                                          0xffff,
+                                          0xffffff,
+                                          UINT64_C(0xffffffff),
+                                          UINT64_MAX >> 24,
+                                          UINT64_MAX >> 16,
+                                          UINT64_MAX >> 8,
+                                          UINT64_MAX};
+    static const uint64_t repeat[9] = {0,
+                                       UINT64_C(0x0101010101010101),
+                                       UINT64_C(0x0001000100010001),
+                                       UINT64_C(0x0001000001000001),
+                                       UINT64_C(0x0000000100000001),
+                                       UINT64_C(1) << 40 | 1,
+                                       UINT64_C(1) << 48 | 1,
+                                       UINT64_C(1) << 56 | 1,
+                                       1};
+    static const uint8_t multiple[8] = {0, 8, 8, 9, 8, 10, 12, 14};
+    const size_t kind = offset < 8 ? offset : 8;
+    h5calib_store_8(to, (h5calib_load_8(to - offset) & there_are[kind]) * repeat[kind]);
+    if (length <= 8)
+        return;
+    size_t back = offset < 8 ? multiple[offset] : offset;
+    if (length <= 2 * PIECE) {
+        for (size_t i = 8; i < length; i += 8)
+            copy_8(to + i, to + i - back);
         return;
     }
-    /* what repeats after `offset` bytes repeats after twice as many */
-    while (offset < PIECE && length > offset) {
-        copy_piece(to, to - offset);
-        to += offset;
-        length -= offset;
-        offset *= 2;
+    for (size_t i = 8, n; i < length; i += n) {
+        n = back < length - i ? back : length - i;
+        memcpy(to + i, to + i - back, n);
+        back *= 2; /* what repeats after so many bytes repeats after twice as many */
     }
-    for (size_t i = 0; i < length; i += PIECE)
-        copy_piece(to + i, to + i - offset);
 }
 
 /* An LZ4 block of exactly n bytes that decodes to exactly `bytes`, with PIECE bytes more behind. */
@@ -75,8 +104,10 @@ static bool decode_lz4(const uint8_t *from, size_t n, uint8_t *out, size_t bytes
             return false;
         if (literals > (size_t)(end - from) || literals > (size_t)(out_end - to))
             return false;
-        if (literals <= PIECE && end - from >= PIECE)
-            copy_piece(to, from);
+        if (literals <= 8 && end - from >= 8)
+            copy_8(to, from);
+        else if (literals <= PIECE && end - from >= PIECE)
+            copy_32(to, from);
         else
             memcpy(to, from, literals);
         from += literals;

@@ -25,21 +25,6 @@ typedef void transpose(const uint8_t *rows, size_t stride, size_t n, uint8_t *ou
 /* Items of `unit` bytes, in turn one of a and one of b, each of n bytes. */
 typedef void interleave(const uint8_t *a, const uint8_t *b, size_t n, size_t unit, uint8_t *out);
 
-/* Bytes of memory are the bytes of the number, the first one lowest, on every CPU. */
-static inline uint64_t load(const uint8_t *from)
-{
-    uint64_t x = 0;
-    for (int i = 0; i < 8; i++)
-        x |= (uint64_t)from[i] << 8 * i;
-    return x;
-}
-
-static inline void store(uint8_t *to, uint64_t x)
-{
-    for (int i = 0; i < 8; i++)
-        to[i] = (uint8_t)(x >> 8 * i);
-}
-
 /* Swap the bits of a that `mask` << shift names with those of b that `mask` names. */
 static inline void swap(uint64_t *a, uint64_t *b, int shift, uint64_t mask)
 {
@@ -53,21 +38,21 @@ static void transpose_8(const uint8_t *rows, size_t stride, uint8_t *out)
 {
     uint64_t x[8];
     for (int r = 0; r < 8; r++)
-        x[r] = load(rows + (size_t)r * stride);
+        x[r] = h5calib_load_8(rows + (size_t)r * stride);
     for (int r = 0; r < 4; r++)
         swap(&x[r], &x[r + 4], 4, UINT64_C(0x0f0f0f0f0f0f0f0f));
-    for (int r = 0; r < 6; r += r == 1 ? 3 : 1)
-        swap(&x[r], &x[r + 2], 2, UINT64_C(0x3333333333333333));
+    for (int r = 0; r < 4; r++)
+        swap(&x[r + r / 2 * 2], &x[r + r / 2 * 2 + 2], 2, UINT64_C(0x3333333333333333));
     for (int r = 0; r < 8; r += 2)
         swap(&x[r], &x[r + 1], 1, UINT64_C(0x5555555555555555));
     for (int r = 0; r < 4; r++)
         swap(&x[r], &x[r + 4], 32, UINT64_C(0x00000000ffffffff));
-    for (int r = 0; r < 6; r += r == 1 ? 3 : 1)
-        swap(&x[r], &x[r + 2], 16, UINT64_C(0x0000ffff0000ffff));
+    for (int r = 0; r < 4; r++)
+        swap(&x[r + r / 2 * 2], &x[r + r / 2 * 2 + 2], 16, UINT64_C(0x0000ffff0000ffff));
     for (int r = 0; r < 8; r += 2)
         swap(&x[r], &x[r + 1], 8, UINT64_C(0x00ff00ff00ff00ff));
     for (int r = 0; r < 8; r++)
-        store(out + 8 * r, x[r]);
+        h5calib_store_8(out + 8 * r, x[r]);
 }
 
 static void transpose_portable(const uint8_t *rows, size_t stride, size_t n, uint8_t *out)
@@ -133,8 +118,8 @@ AVX2 static void transpose_avx2(const uint8_t *rows, size_t stride, size_t n, ui
             x[r] = _mm256_loadu_si256((const __m256i *)(rows + (size_t)r * stride + c));
         for (int r = 0; r < 4; r++)
             x[r + 4] = swap_avx2(&x[r], x[r + 4], 4, 0x0f);
-        for (int r = 0; r < 6; r += r == 1 ? 3 : 1)
-            x[r + 2] = swap_avx2(&x[r], x[r + 2], 2, 0x33);
+        for (int r = 0; r < 4; r++)
+            x[r + r / 2 * 2 + 2] = swap_avx2(&x[r + r / 2 * 2], x[r + r / 2 * 2 + 2], 2, 0x33);
         for (int r = 0; r < 8; r += 2)
             x[r + 1] = swap_avx2(&x[r], x[r + 1], 1, 0x55);
         UNPACK(_mm256, 8, x, 1, y)
@@ -200,8 +185,8 @@ AVX512 static void transpose_avx512(const uint8_t *rows, size_t stride, size_t n
                 _mm512_permutexvar_epi16(order, _mm512_loadu_si512(rows + (size_t)r * stride + c));
         for (int r = 0; r < 4; r++)
             x[r + 4] = swap_avx512(&x[r], x[r + 4], 4, 0x0f);
-        for (int r = 0; r < 6; r += r == 1 ? 3 : 1)
-            x[r + 2] = swap_avx512(&x[r], x[r + 2], 2, 0x33);
+        for (int r = 0; r < 4; r++)
+            x[r + r / 2 * 2 + 2] = swap_avx512(&x[r + r / 2 * 2], x[r + r / 2 * 2 + 2], 2, 0x33);
         for (int r = 0; r < 8; r += 2)
             x[r + 1] = swap_avx512(&x[r], x[r + 1], 1, 0x55);
         UNPACK(_mm512, 8, x, 1, y)

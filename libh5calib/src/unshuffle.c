@@ -89,7 +89,6 @@ static void interleave_portable(const uint8_t *a, const uint8_t *b, size_t n, si
 #ifdef H5CALIB_X86
 #define AVX2 __attribute__((target("avx2")))
 #define AVX512 __attribute__((target("avx2,avx512f,avx512bw")))
-#define GFNI __attribute__((target("avx2,avx512f,avx512bw,gfni")))
 
 /* A step of the transposition of bytes in each 16 bytes of eight vectors: the low and the high
  * halves of each two vectors, `apart` from each other, interleaved by items of `bits`. */
@@ -198,27 +197,6 @@ AVX512 static void transpose_avx512(const uint8_t *rows, size_t stride, size_t n
     transpose_portable(rows + c, stride, n - c, out + 8 * c);
 }
 
-/* The same with the instruction that transposes matrices: it multiplies by the matrix with the
- * first row last, hence the rows from the last to the first. */
-GFNI static void transpose_gfni(const uint8_t *rows, size_t stride, size_t n, uint8_t *out)
-{
-    const __m512i order = _mm512_loadu_si512(pairs);
-    const __m512i unit = _mm512_set1_epi64((long long)UINT64_C(0x8040201008040201));
-    size_t c = 0;
-    for (; c + 64 <= n; c += 64) {
-        __m512i x[8], y[8];
-        for (int r = 0; r < 8; r++)
-            x[7 - r] =
-                _mm512_permutexvar_epi16(order, _mm512_loadu_si512(rows + (size_t)r * stride + c));
-        UNPACK(_mm512, 8, x, 1, y)
-        UNPACK(_mm512, 16, y, 2, x)
-        UNPACK(_mm512, 32, x, 4, y)
-        for (int i = 0; i < 8; i++)
-            _mm512_storeu_si512(out + 8 * c + 64 * i, _mm512_gf2p8affine_epi64_epi8(unit, y[i], 0));
-    }
-    transpose_portable(rows + c, stride, n - c, out + 8 * c);
-}
-
 #define INTERLEAVE_AVX512(bits)                                                                    \
     for (; i + 64 <= n; i += 64) {                                                                 \
         const __m512i x = _mm512_permutexvar_epi64(order, _mm512_loadu_si512(a + i));              \
@@ -252,9 +230,7 @@ static unshuffler choose(void)
 #ifdef H5CALIB_X86
     switch (h5calib_variant_in_use()) {
     case H5CALIB_AVX2: return (unshuffler){transpose_avx2, interleave_avx2};
-    case H5CALIB_AVX512:
-        return (unshuffler){__builtin_cpu_supports("gfni") ? transpose_gfni : transpose_avx512,
-                            interleave_avx512};
+    case H5CALIB_AVX512: return (unshuffler){transpose_avx512, interleave_avx512};
     default: break;
     }
 #endif

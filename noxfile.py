@@ -198,7 +198,7 @@ def neon(session: nox.Session) -> None:
     options = ["-O3", "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math", "-std=gnu11",
                "-Wall", "-Wextra", "-Werror", '-DH5CALIB_VERSION="0"', f"-I{core}/include",
                f"-I{core}/src", "-pthread", "-static"]  # fmt: skip
-    for name in ("test_tile", "test_variants", "test_errors"):
+    for name in ("test_bitshuffle", "test_tile", "test_variants", "test_errors"):
         program = str(Path(session.create_tmp()) / name)
         session.run("aarch64-linux-gnu-gcc", *options, *sources, f"{core}/tests/{name}.c", "-lm",
                     "-o", program, external=True)  # fmt: skip

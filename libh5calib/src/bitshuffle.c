@@ -195,8 +195,7 @@ static bool go_to(h5calib_bitshuffle *b, size_t element)
     }
 }
 
-/* Elements [skip, skip + n) of the block at hand. `scratch` has room for a block and a PIECE,
- * and for one more block. */
+/* Elements [skip, skip + n) of the block at hand. `scratch` has room for two blocks and a PIECE. */
 static bool read_block(const h5calib_bitshuffle *b, size_t skip, size_t n, uint8_t *out,
                        uint8_t *scratch)
 {
@@ -208,7 +207,7 @@ static bool read_block(const h5calib_bitshuffle *b, size_t skip, size_t n, uint8
     if (n == elements) {
         h5calib_unshuffle(scratch, elements, b->element, out);
     } else {
-        uint8_t *whole = scratch + bytes + PIECE;
+        uint8_t *whole = scratch + bytes; /* what lies there is not needed any more */
         h5calib_unshuffle(scratch, elements, b->element, whole);
         memcpy(out, whole + skip * b->element, n * b->element);
     }

@@ -231,7 +231,8 @@ static void check_damage(void)
 /* One block of bytes that decodes to `bytes`: is it taken? */
 static bool takes(size_t bytes, const char *lz4, size_t n)
 {
-    uint8_t stored[600] = {0};
+    static uint8_t stored[24000];
+    CHECK(16 + n <= sizeof stored, "%zu", n);
     chunk c = {.bytes = bytes, .element = 1};
     put_number(stored, bytes, 8);
     put_number(stored + 8, bytes, 4);
@@ -261,6 +262,17 @@ static void check_lz4(void)
     CHECK(!TAKES(16, "\120abcde\1\0\160tuvwxyz"), "a match within the last 12 bytes");
     CHECK(!TAKES(24, "\077abc\3\0\377\377\377\377\377"), "a length without end");
     CHECK(!TAKES(24, "\077abc\3\0\377\377\1\120vwxyz"), "a match of 529");
+    CHECK(!TAKES(2048, "\360"), "length missing");
+    CHECK(!TAKES(2048, "\360\377\377"), "a length without end");
+    CHECK(!TAKES(2048, "\077abc\3\0\377\377"), "a length without end");
+    static char many[23000];
+    memset(many, 255, 100);
+    many[0] = '\360';
+    CHECK(!takes(8, many, sizeof many), "25260 literals, said to be");
+    CHECK(!takes(8192, many, sizeof many), "25260 literals, said to be");
+    memset(many + 80, 0, 20);
+    CHECK(!takes(8, many, 81 + 15 + 79 * 255), "20160 literals");
+    CHECK(!takes(8192, many, 81 + 15 + 79 * 255), "20160 literals");
 }
 
 static void check_header(void)

@@ -15,6 +15,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 /* No block is larger than this. */
 #define H5CALIB_BITSHUFFLE_MOST ((size_t)1 << 20)
@@ -45,21 +46,31 @@ bool h5calib_bitshuffle_read(h5calib_bitshuffle *b, size_t first, size_t n, void
 void h5calib_unshuffle(const unsigned char *rows, size_t elements, size_t element,
                        unsigned char *out);
 
-/* Eight bytes of memory as a number, the first one lowest, on every CPU. Written so that compilers
- * see one instruction. */
+#if defined(_MSC_VER) || (defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__)
+#define H5CALIB_LITTLE_ENDIAN 1
+#else
+#define H5CALIB_LITTLE_ENDIAN 0
+#endif
+
+/* Eight bytes of memory as a number, the first one lowest, on every CPU. */
 static inline uint64_t h5calib_load_8(const unsigned char *from)
 {
-    return (uint64_t)from[0] | (uint64_t)from[1] << 8 | (uint64_t)from[2] << 16 |
-           (uint64_t)from[3] << 24 | (uint64_t)from[4] << 32 | (uint64_t)from[5] << 40 |
-           (uint64_t)from[6] << 48 | (uint64_t)from[7] << 56;
+    uint64_t x = 0;
+    if (H5CALIB_LITTLE_ENDIAN)
+        memcpy(&x, from, 8); /* compilers do not see through the loop */
+    else
+        for (int i = 0; i < 8; i++)
+            x |= (uint64_t)from[i] << 8 * i;
+    return x;
 }
 
 static inline void h5calib_store_8(unsigned char *to, uint64_t x)
 {
-    to[0] = (unsigned char)x, to[1] = (unsigned char)(x >> 8);
-    to[2] = (unsigned char)(x >> 16), to[3] = (unsigned char)(x >> 24);
-    to[4] = (unsigned char)(x >> 32), to[5] = (unsigned char)(x >> 40);
-    to[6] = (unsigned char)(x >> 48), to[7] = (unsigned char)(x >> 56);
+    if (H5CALIB_LITTLE_ENDIAN)
+        memcpy(to, &x, 8);
+    else
+        for (int i = 0; i < 8; i++)
+            to[i] = (unsigned char)(x >> 8 * i);
 }
 
 #endif

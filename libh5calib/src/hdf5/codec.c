@@ -5,6 +5,8 @@
 
 #include <stdlib.h>
 
+#include "../bitshuffle.h"
+
 /* Registered filter ids whose plugins keep no state between calls. */
 static const int known[] = {
     32004, /* LZ4 */
@@ -22,13 +24,13 @@ static bool is_known(int id)
 
 bool h5calib_codecs_bitshuffle_lz4(binding *b, hid_t plist, size_t element)
 {
-    enum { BITSHUFFLE = 32008, ELEMENT = 2, COMPRESSION = 4, LZ4 = 2 };
+    enum { BITSHUFFLE = 32008, ELEMENT = 2, BLOCK = 3, COMPRESSION = 4, LZ4 = 2 };
     unsigned flags, config, values[H5CALIB_MAX_CODEC_VALUES] = {0};
     size_t n = H5CALIB_MAX_CODEC_VALUES;
     return b->api.H5Pget_nfilters(plist) == 1 &&
            b->api.H5Pget_filter2(plist, 0, &flags, &n, values, 0, NULL, &config) == BITSHUFFLE &&
            n > COMPRESSION && n <= H5CALIB_MAX_CODEC_VALUES && values[ELEMENT] == element &&
-           values[COMPRESSION] == LZ4;
+           values[COMPRESSION] == LZ4 && values[BLOCK] <= H5CALIB_BITSHUFFLE_MOST / element;
 }
 
 bool h5calib_codecs_find(binding *b, hid_t plist, h5calib_codec codecs[H5CALIB_MAX_CODECS], int *n)

@@ -8,7 +8,7 @@
 
 #include "codec.h"
 
-#define UNKNOWN UINT64_MAX
+#define UNKNOWN 0 /* there is the file's superblock */
 
 /* A contiguous dataset counts as one chunk. */
 typedef struct rawmap {
@@ -20,7 +20,7 @@ typedef struct rawmap {
     hsize_t dims[H5CALIB_MAX_RANK];  /* raw frames along each frame axis */
     size_t chunk_rows, row_chunks;   /* rows of a chunk, chunks along the slow axis */
     struct stored {
-        uint64_t address; /* UNKNOWN until asked for */
+        uint64_t address; /* UNKNOWN until asked for, and of a chunk that is not there */
         size_t bytes;
         unsigned mask;
     } *stored;              /* of each chunk */
@@ -116,12 +116,11 @@ static bool take_layout(binding *b, rawmap *m, const calibrated *c)
     for (int i = 0; i < m->lead; i++)
         n *= (size_t)m->grid[i];
     n *= m->row_chunks;
-    if (!ok || !(m->stored = malloc(n * sizeof *m->stored)))
+    /* all UNKNOWN, in pages that are not touched before they are needed */
+    if (!ok || !(m->stored = calloc(n, sizeof *m->stored)))
         return false;
     m->n_stored = n;
     m->listed = b->api.H5Dchunk_iter ? NOT_LISTED : CANNOT_LIST;
-    for (size_t i = 0; i < n; i++)
-        m->stored[i].address = UNKNOWN;
     return true;
 }
 
@@ -178,6 +177,8 @@ static void ask(binding *b, const calibrated *c, const hsize_t *offset, struct s
     else if (b->api.H5Dget_chunk_info_by_coord(c->raw.dataset, offset, &out->mask, &out->address,
                                                &bytes) < 0)
         out->address = UNKNOWN;
+    if (out->address == UINT64_MAX)
+        out->address = UNKNOWN;
     out->bytes = (size_t)bytes;
 }
 
@@ -197,7 +198,7 @@ static int list_chunk(const hsize_t *offset, unsigned mask, haddr_t address, hsi
     for (int i = 0; i < m->lead; i++)
         number = number * (size_t)m->grid[i] + (size_t)(offset[i] / m->chunk[i]);
     number = number * m->row_chunks + (size_t)offset[m->lead + m->planes] / m->chunk_rows;
-    if (number < m->n_stored)
+    if (number < m->n_stored && address != UINT64_MAX)
         m->stored[number] = (struct stored){address, (size_t)size, mask};
     if (l->n++ <= 1) {
         memcpy(l->second, offset, (size_t)l->c->raw.rank * sizeof *offset);
@@ -226,7 +227,7 @@ static void list(binding *b, const calibrated *c)
 /* After some questions it pays to list all chunks. Before that HDF5 is asked for those near the
  * beginning, which it finds soon; a single frame further on is sooner read by HDF5, which does
  * not have to search. */
-enum { NEAR_CHUNKS = 1024, CHUNKS_A_QUESTION = 512 };
+enum { NEAR_CHUNKS = 1024, CHUNKS_A_QUESTION = 2048 };
 
 void h5calib_rawmap_expect(binding *b, const calibrated *c, size_t frames)
 {

@@ -105,6 +105,10 @@ bool h5calib_fd_path(int fd, const h5calib_stamp *stamp, char *out, size_t size)
 /* Take links and dots out of a path in place; left as it is if there is no such file. */
 void h5calib_canonical_path(char *path, size_t size);
 
+/* Memory of zeros, of which only what is touched is taken; NULL on failure. */
+void *h5calib_zeros(size_t size);
+void h5calib_zeros_free(void *memory, size_t size);
+
 /* A private, writable-in-memory image of an open file; NULL on failure. */
 void *h5calib_map_private(int fd, size_t size);
 void h5calib_unmap(void *image, size_t size);

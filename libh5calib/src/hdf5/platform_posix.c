@@ -437,6 +437,18 @@ void h5calib_canonical_path(char *path, size_t size)
     free(real);
 }
 
+void *h5calib_zeros(size_t size)
+{
+    void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    return memory == MAP_FAILED ? NULL : memory;
+}
+
+void h5calib_zeros_free(void *memory, size_t size)
+{
+    if (memory)
+        munmap(memory, size);
+}
+
 void *h5calib_map_private(int fd, size_t size)
 {
     void *image = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_NORESERVE, fd, 0);

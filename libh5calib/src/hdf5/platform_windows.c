@@ -173,6 +173,17 @@ void h5calib_canonical_path(char *path, size_t size)
         memcpy(path, full, n + 1);
 }
 
+void *h5calib_zeros(size_t size)
+{
+    return calloc(1, size);
+}
+
+void h5calib_zeros_free(void *memory, size_t size)
+{
+    (void)size;
+    free(memory);
+}
+
 void *h5calib_map_private(int fd, size_t size)
 {
     HANDLE mapping =

@@ -116,8 +116,7 @@ static bool take_layout(binding *b, rawmap *m, const calibrated *c)
     for (int i = 0; i < m->lead; i++)
         n *= (size_t)m->grid[i];
     n *= m->row_chunks;
-    /* all UNKNOWN, in pages that are not touched before they are needed */
-    if (!ok || !(m->stored = calloc(n, sizeof *m->stored)))
+    if (!ok || n == 0 || !(m->stored = h5calib_zeros(n * sizeof *m->stored))) /* all UNKNOWN */
         return false;
     m->n_stored = n;
     m->listed = b->api.H5Dchunk_iter ? NOT_LISTED : CANNOT_LIST;
@@ -147,7 +146,7 @@ void h5calib_rawmap_set_up(binding *b, calibrated *c)
 void h5calib_rawmap_free(struct rawmap *map)
 {
     if (map)
-        free(map->stored);
+        h5calib_zeros_free(map->stored, map->n_stored * sizeof *map->stored);
     free(map);
 }
 

@@ -152,6 +152,19 @@ h5calib_status h5calib_calibrator_create(const h5calib_config *config, const uns
     return status;
 }
 
+h5calib_calibrator *h5calib_calibrator_of_rows(const h5calib_calibrator *calibrator, size_t rows)
+{
+    bool whole = calibrator->whole_frame;
+    for (unsigned k = 0; k < calibrator->algorithm->public.n_constants; k++)
+        whole = whole || calibrator->constants[k].mean;
+    h5calib_calibrator *c = whole ? NULL : malloc(sizeof *c);
+    if (c) {
+        *c = *calibrator;
+        c->ny = rows;
+    }
+    return c;
+}
+
 void h5calib_calibrator_free(h5calib_calibrator *calibrator)
 {
     free(calibrator);

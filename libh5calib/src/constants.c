@@ -352,6 +352,16 @@ void h5calib_cell_free(h5calib_cell *cell)
     free(cell);
 }
 
+void h5calib_cell_give_back(h5calib_cell *cell, void **memory)
+{
+    for (unsigned k = 0; cell && k < H5CALIB_MAX_CONSTANTS; k++) {
+        if (cell->arrays[k])
+            memory[k] = cell->arrays[k];
+        cell->arrays[k] = NULL;
+    }
+    h5calib_cell_free(cell);
+}
+
 size_t h5calib_cell_bytes(const h5calib_cell *cell)
 {
     return cell->bytes;

@@ -24,6 +24,9 @@ h5calib_status h5calib_calibrator_create(const h5calib_config *config, const uns
                                          size_t n_constants, h5calib_calibrator **out,
                                          char *message, size_t message_size);
 void h5calib_calibrator_free(h5calib_calibrator *calibrator);
+/* The same for any `rows` rows of a frame. NULL where pixels depend on others of their frame, or
+ * without memory. */
+h5calib_calibrator *h5calib_calibrator_of_rows(const h5calib_calibrator *calibrator, size_t rows);
 const h5calib_algorithm *h5calib_calibrator_algorithm(const h5calib_calibrator *calibrator);
 /* Value of a parameter, given or default. */
 double h5calib_calibrator_parameter(const h5calib_calibrator *calibrator, unsigned index);
@@ -47,6 +50,8 @@ h5calib_status h5calib_cell_create(const h5calib_calibrator *calibrator,
                                    const h5calib_array *constants, uint32_t cell, void **memory,
                                    h5calib_cell **out, char *message, size_t message_size);
 void h5calib_cell_free(h5calib_cell *cell);
+/* Free a cell that lies in memory of the caller, who gets that of its arrays back. */
+void h5calib_cell_give_back(h5calib_cell *cell, void **memory);
 size_t h5calib_cell_bytes(const h5calib_cell *cell);
 
 /* Results of more bytes are not found in the caches again. */

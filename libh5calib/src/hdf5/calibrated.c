@@ -24,6 +24,8 @@ static void close_all(binding *b, calibrated *c)
     for (int k = 0; k < H5CALIB_MAX_CONSTANTS; k++)
         h5calib_source_close(b, &c->constants[k]);
     h5calib_calibrator_free(c->calibrator);
+    h5calib_calibrator_free(c->strip_calibrator);
+    free(c->met);
     free(c->cell_ids);
     free(c->frames);
     free(c->cells);

@@ -41,6 +41,11 @@ typedef struct calibrated {
     /* Where each constant begins in its file, if all lie there plainly, cell after cell. */
     enum { H5CALIB_NOT_LOOKED, H5CALIB_PLAIN, H5CALIB_NOT_PLAIN } storage;
     uint64_t constants_at[H5CALIB_MAX_CONSTANTS];
+    /* Constants can be prepared in strips of so many rows (0: only whole), see strips.h */
+    bool strips_looked;
+    size_t strip_rows;
+    h5calib_calibrator *strip_calibrator;
+    bool *met; /* n_cells: was a frame of it asked for before? */
 } calibrated;
 
 /* The dataset that the filter parameters (n words) belong to, from the view of

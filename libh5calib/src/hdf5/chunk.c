@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "constants.h"
+#include "jobs.h"
 
 #define LEAST_BLOCK 16384
 #define MOST_BLOCK 131072
@@ -149,153 +150,10 @@ static bool mapped(binding *b, const h5calib_work *w)
         return false;
     h5calib_rawmap_expect(b, c, w->n_jobs);
     for (size_t i = 0; i < w->n_jobs; i++)
-        if (w->jobs[i].cell && !h5calib_rawmap_resolve(b, c, w->jobs[i].raw_frame, row, w->at.rows))
+        if (w->jobs[i].constants != H5CALIB_MASKED &&
+            !h5calib_rawmap_resolve(b, c, w->jobs[i].raw_frame, row, w->at.rows))
             return false;
     return true;
-}
-
-/* ---- frames -------------------------------------------------------------------------------- */
-
-/* Frame number `i` of the box, counted over the whole dataset and in the output. */
-static void place_frame(const calibrated *c, const h5calib_box *at, size_t i, uint64_t *in_dataset,
-                        size_t *in_out)
-{
-    uint64_t whole = 0, whole_step = 1;
-    size_t part = 0, part_step = 1;
-    for (int k = c->rank - 3; k >= 0; k--) {
-        hsize_t index = i % at->count[k];
-        i /= (size_t)at->count[k];
-        whole += (at->start[k] + index) * whole_step;
-        part += (size_t)index * part_step;
-        whole_step *= c->dims[k];
-        part_step *= (size_t)at->extent[k];
-    }
-    *in_dataset = whole;
-    *in_out = part;
-}
-
-/* The frames of a box, after those that are there: where each goes, and which raw frame it is
- * made of. */
-static bool add_jobs(h5calib_work *w, const h5calib_box *at, char *out, char *message, size_t size)
-{
-    const calibrated *c = w->c;
-    size_t frame_bytes =
-        (size_t)(at->extent[c->rank - 2] * at->extent[c->rank - 1]) * h5calib_dtype_size(c->dtype);
-    if (at->frame_step)
-        frame_bytes = at->frame_step;
-    for (size_t i = 0; i < at->frames; i++) {
-        h5calib_job *j = &w->jobs[w->n_jobs];
-        size_t place;
-        place_frame(c, at, i, &j->frame, &place);
-        j->out = out + place * frame_bytes;
-        j->number = w->n_jobs++;
-        j->raw_frame = c->frames ? c->frames[j->frame] : j->frame;
-        if (j->raw_frame >= c->n_raw_frames) {
-            h5calib_say(message, size, "the frame selection asks for raw frame %llu of %llu",
-                        (unsigned long long)j->raw_frame, (unsigned long long)c->n_raw_frames);
-            return false;
-        }
-    }
-    return true;
-}
-
-/* Load what is not in memory of the constants of all frames. */
-static void load_cells(binding *b, const h5calib_work *w)
-{
-    calibrated *c = w->c;
-    if (c->n_cells < 2 || !c->cell_ids)
-        return;
-    bool *seen = calloc(c->n_cells, sizeof *seen);
-    uint32_t *missing = malloc(c->n_cells * sizeof *missing), cell;
-    size_t n = 0;
-    double weight;
-    for (size_t i = 0; seen && missing && i < w->n_jobs; i++) {
-        if (!h5calib_calibrator_locate(c->calibrator, c->cell_ids[w->jobs[i].raw_frame], c->n_cells,
-                                       &cell, &weight) ||
-            seen[cell])
-            continue;
-        seen[cell] = true;
-        if (c->cells[cell])
-            h5calib_constants_get(b, c, cell, NULL, 0); /* the last to be dropped */
-        else
-            missing[n++] = cell;
-    }
-    if (n > 0)
-        h5calib_constants_load(b, c, missing, n, w->threads);
-    free(seen);
-    free(missing);
-}
-
-/* Constants of a frame: no cell where an unknown memory cell is to be masked. */
-static bool choose_cell(binding *b, calibrated *c, h5calib_job *j, char *message, size_t size)
-{
-    uint32_t cell = 0;
-    if (c->n_cells > 1 && c->cell_ids) {
-        int64_t number = c->cell_ids[j->raw_frame];
-        if (!h5calib_calibrator_locate(c->calibrator, number, c->n_cells, &cell, &j->weight)) {
-            if (h5calib_calibrator_masks_bad_cells(c->calibrator))
-                return true;
-            h5calib_say(
-                message, size,
-                "frame %llu was stored in memory cell %lld, the constants have cells 0 to %u",
-                (unsigned long long)j->frame, (long long)number, c->n_cells - 1);
-            return false;
-        }
-    }
-    j->cell = h5calib_constants_get(b, c, cell, message, size);
-    if (j->cell && j->weight > 0)
-        j->next = h5calib_constants_get(b, c, cell + 1, message, size);
-    return j->cell && (j->next || j->weight == 0);
-}
-
-static bool choose_cells(binding *b, h5calib_work *w, const int64_t *legacy_cell, char *message,
-                         size_t size)
-{
-    calibrated *c = w->c;
-    if (!legacy_cell)
-        load_cells(b, w);
-    w->holds = true;
-    b->works++;
-    for (size_t i = 0; i < w->n_jobs; i++) {
-        h5calib_job *j = &w->jobs[i];
-        if (!legacy_cell) {
-            if (!choose_cell(b, c, j, message, size))
-                return false;
-        } else if (!(j->cell =
-                         h5calib_constants_get(b, c, (uint32_t)*legacy_cell, message, size))) {
-            return false;
-        }
-    }
-    return true;
-}
-
-static int by_cell(const void *a, const void *b)
-{
-    const h5calib_job *one = a, *two = b;
-    if (one->cell != two->cell)
-        return (uintptr_t)one->cell < (uintptr_t)two->cell ? -1 : 1;
-    return one->number < two->number ? -1 : one->number > two->number;
-}
-
-static bool same_group(const h5calib_work *w, const h5calib_job *start, const h5calib_job *j)
-{
-    if (w->decodes)
-        return h5calib_rawmap_chunk(w->c->map, start->raw_frame) ==
-               h5calib_rawmap_chunk(w->c->map, j->raw_frame);
-    return start->cell == j->cell &&
-           (size_t)(j - start) < h5calib_group_frames(j->cell, w->c->n_cells);
-}
-
-/* Groups of frames that share their constants, or a compressed raw chunk. */
-static void group_jobs(h5calib_work *w)
-{
-    if (w->n_jobs > 1 && !w->decodes)
-        qsort(w->jobs, w->n_jobs, sizeof *w->jobs, by_cell);
-    w->n_groups = 0;
-    for (size_t i = 0; i < w->n_jobs; i++)
-        if (w->n_groups == 0 || !same_group(w, &w->jobs[w->groups[w->n_groups - 1]], &w->jobs[i]))
-            w->groups[w->n_groups++] = i;
-    w->groups[w->n_groups] = w->n_jobs;
 }
 
 /* ---- pixels --------------------------------------------------------------------------------- */
@@ -343,12 +201,47 @@ static const char *raw_pixels(const h5calib_work *w, const h5calib_job *j, const
     return h5calib_rawmap_get(c, j->raw_frame, pixel, s->n, scratch, plane);
 }
 
-static bool run_span(const h5calib_work *w, const h5calib_job *j, const span *s,
-                     h5calib_scratch *scratch)
+/* First row of the strip of constants that holds a pixel of the frame; the last one begins
+ * where it still has all its rows. */
+static size_t strip_at(const calibrated *c, size_t pixel)
+{
+    const size_t ny = (size_t)c->dims[c->rank - 2], nx = (size_t)c->dims[c->rank - 1];
+    const size_t row = pixel / nx / c->strip_rows * c->strip_rows;
+    return row < ny - c->strip_rows ? row : ny - c->strip_rows;
+}
+
+/* How many pixels of a span, from its first on, have their constants in one strip. */
+static size_t inside_strip(const h5calib_work *w, const span *s)
+{
+    const calibrated *c = w->c;
+    const size_t nx = (size_t)c->dims[c->rank - 1], strip = c->strip_rows * nx;
+    const size_t pixel = ((size_t)w->at.start[c->rank - 2] + s->row) * nx + s->first;
+    const size_t left = strip - pixel % strip;
+    return left < s->n ? left : s->n;
+}
+
+static bool run_piece(const h5calib_work *w, const h5calib_job *j, const span *s,
+                      h5calib_scratch *scratch, h5calib_strip *strip)
 {
     const calibrated *c = w->c;
     size_t plane;
-    if (!j->cell) {
+    const char *raw = raw_pixels(w, j, s, scratch, &plane);
+    if (!raw)
+        return false;
+    h5calib_run run = run_at(w, j, s, raw, plane);
+    if (j->constants == H5CALIB_KEPT)
+        return h5calib_calibrate_run(c->calibrator, j->cell, &run) == H5CALIB_OK;
+    const size_t row = strip_at(c, run.first);
+    const h5calib_cell *cell = h5calib_strip_prepare(c, j->cell_number, row, strip);
+    run.first -= row * (size_t)c->dims[c->rank - 1];
+    return cell && h5calib_calibrate_run(c->strip_calibrator, cell, &run) == H5CALIB_OK;
+}
+
+static bool run_span(const h5calib_work *w, const h5calib_job *j, const span *s,
+                     h5calib_scratch *scratch, h5calib_strip *strip)
+{
+    const calibrated *c = w->c;
+    if (j->constants == H5CALIB_MASKED) {
         h5calib_run run = run_at(w, j, s, NULL, 0);
         h5calib_fill_masked(c->calibrator, run.out, c->dtype, s->n);
         return true;
@@ -356,11 +249,9 @@ static bool run_span(const h5calib_work *w, const h5calib_job *j, const span *s,
     for (span part = *s; part.first < s->first + s->n; part.first += part.n) {
         const size_t left = s->first + s->n - part.first;
         part.n = left < w->piece ? left : w->piece;
-        const char *raw = raw_pixels(w, j, &part, scratch, &plane);
-        if (!raw)
-            return false;
-        h5calib_run run = run_at(w, j, &part, raw, plane);
-        if (h5calib_calibrate_run(c->calibrator, j->cell, &run) != H5CALIB_OK)
+        if (j->constants == H5CALIB_IN_STRIPS)
+            part.n = inside_strip(w, &part);
+        if (!run_piece(w, j, &part, scratch, strip))
             return false;
     }
     return true;
@@ -377,7 +268,8 @@ static bool run_block(void *data, size_t number, unsigned worker)
     if (s.n > w->block)
         s.n = w->block;
     for (size_t i = w->groups[group]; i < w->groups[group + 1]; i++)
-        if (!run_span(w, &w->jobs[i], &s, &w->scratch[worker]))
+        if (!run_span(w, &w->jobs[i], &s, &w->scratch[worker],
+                      w->strips ? &w->strips[worker] : NULL))
             return false;
     return true;
 }
@@ -389,6 +281,11 @@ static void cut(h5calib_work *w)
     w->joined = w->at.columns == c->dims[c->rank - 1] && w->at.columns == w->at.extent[c->rank - 1];
     w->block = w->n_jobs * pixels / (4 * (size_t)w->threads); /* so that all end together */
     w->block = w->block < LEAST_BLOCK ? LEAST_BLOCK : w->block > MOST_BLOCK ? MOST_BLOCK : w->block;
+    if (w->in_strips) { /* most of the time goes into reading them: small blocks, all end together
+                         */
+        const size_t strip = c->strip_rows * w->at.columns;
+        w->block = (LEAST_BLOCK + strip - 1) / strip * strip;
+    }
     if (w->decodes && w->joined) {
         /* a chunk is read by each worker that decodes a part of it */
         const size_t most = h5calib_rawmap_decodes_parts(c->map) ? 2 * (size_t)w->threads : 1;
@@ -408,7 +305,9 @@ static void cut(h5calib_work *w)
 static bool make_scratch(h5calib_work *w)
 {
     w->scratch = calloc(w->task.most_workers, sizeof *w->scratch);
-    return w->scratch != NULL;
+    if (w->in_strips)
+        w->strips = calloc(w->task.most_workers, sizeof *w->strips);
+    return w->scratch && (w->strips || !w->in_strips);
 }
 
 /* ---- all of it ---------------------------------------------------------------------------------
@@ -422,13 +321,17 @@ void h5calib_work_end(h5calib_work *w)
     for (size_t i = 0; w->scratch && i < w->task.most_workers; i++)
         h5calib_scratch_free(&w->scratch[i]);
     free(w->scratch);
+    for (size_t i = 0; w->strips && i < w->task.most_workers; i++)
+        h5calib_strip_free(&w->strips[i]);
+    free(w->strips);
     w->binding->works -= w->holds;
     memset(w, 0, sizeof *w);
 }
 
-/* Jobs without cells. */
+/* The frames, and where they go. */
 static bool begin(binding *b, h5calib_work *w, calibrated *c, const h5calib_box *at,
-                  void *const *out, size_t n_boxes, unsigned threads, char *message, size_t size)
+                  const int64_t *legacy_cell, void *const *out, size_t n_boxes, unsigned threads,
+                  char *message, size_t size)
 {
     size_t frames = 0;
     *w = (h5calib_work){.binding = b, .c = c, .at = at[0], .threads = threads};
@@ -441,7 +344,7 @@ static bool begin(binding *b, h5calib_work *w, calibrated *c, const h5calib_box 
         return false;
     }
     for (size_t i = 0; i < n_boxes; i++)
-        if (!add_jobs(w, &at[i], out[i], message, size))
+        if (!h5calib_jobs_add(w, &at[i], legacy_cell, out[i], message, size))
             return false;
     return true;
 }
@@ -452,7 +355,7 @@ static bool arrange(h5calib_work *w, const h5calib_box *at, void *const *out, si
 {
     const calibrated *c = w->c;
     w->decodes = !w->raw && h5calib_rawmap_decodes(c->map);
-    group_jobs(w);
+    h5calib_jobs_group(w);
     cut(w);
     if (!make_scratch(w)) {
         h5calib_say(message, size, "out of memory");
@@ -472,9 +375,10 @@ bool h5calib_work_prepare(binding *b, h5calib_work *w, calibrated *c, const h5ca
                           const int64_t *legacy_cell, void *out, unsigned threads, char *message,
                           size_t size)
 {
-    if (begin(b, w, c, at, &out, 1, threads, message, size) &&
-        choose_cells(b, w, legacy_cell, message, size) &&
-        (mapped(b, w) || read_raw(b, w, message, size)) && arrange(w, at, &out, 1, message, size))
+    if (begin(b, w, c, at, legacy_cell, &out, 1, threads, message, size) &&
+        (mapped(b, w) || read_raw(b, w, message, size)) &&
+        h5calib_jobs_choose_constants(b, w, message, size) &&
+        arrange(w, at, &out, 1, message, size))
         return true;
     h5calib_work_end(w);
     return false;
@@ -483,8 +387,8 @@ bool h5calib_work_prepare(binding *b, h5calib_work *w, calibrated *c, const h5ca
 bool h5calib_work_prepare_mapped(binding *b, h5calib_work *w, calibrated *c, const h5calib_box *at,
                                  void *const *out, size_t n_boxes, unsigned threads)
 {
-    if (begin(b, w, c, at, out, n_boxes, threads, NULL, 0) && choose_cells(b, w, NULL, NULL, 0) &&
-        mapped(b, w) && arrange(w, at, out, n_boxes, NULL, 0))
+    if (begin(b, w, c, at, NULL, out, n_boxes, threads, NULL, 0) && mapped(b, w) &&
+        h5calib_jobs_choose_constants(b, w, NULL, 0) && arrange(w, at, out, n_boxes, NULL, 0))
         return true;
     h5calib_work_end(w);
     return false;
@@ -492,11 +396,10 @@ bool h5calib_work_prepare_mapped(binding *b, h5calib_work *w, calibrated *c, con
 
 void h5calib_work_failed(const h5calib_work *w, char *message, size_t size)
 {
-    h5calib_say(
-        message, size,
-        "raw data in '%s' cannot be read: the file is shorter than it says, a compressed chunk "
-        "is damaged, or there is no memory left",
-        w->c->raw.view->path);
+    h5calib_say(message, size,
+                "raw data or constants of '%s' cannot be read: a file is shorter than it says, a "
+                "compressed chunk is damaged, or there is no memory left",
+                w->c->raw.view->path);
 }
 
 bool h5calib_box_compute(binding *b, calibrated *c, const h5calib_box *at,

@@ -7,6 +7,7 @@
 
 #include "calibrated.h"
 #include "rawmap.h"
+#include "strips.h"
 #include "team.h"
 
 /* A box of the dataset, and the shape of the array its values go to. */
@@ -32,8 +33,10 @@ bool h5calib_box_compute(binding *b, calibrated *c, const h5calib_box *at,
 
 /* ---- the same in steps, for work that goes on while its owner does something else ---------- */
 
-typedef struct h5calib_job {  /* one frame */
-    const h5calib_cell *cell; /* NULL: nothing is known of its cell, all masked */
+typedef struct h5calib_job { /* one frame */
+    enum { H5CALIB_MASKED, H5CALIB_KEPT, H5CALIB_IN_STRIPS } constants;
+    uint32_t cell_number;     /* unless it is masked: nothing is known of its cell */
+    const h5calib_cell *cell; /* the constants, where they are kept in memory */
     const h5calib_cell *next; /* with a weight: the next cell, interpolated with */
     double weight;
     uint64_t frame, raw_frame; /* of the dataset, of the raw data it is made of */
@@ -48,11 +51,13 @@ typedef struct h5calib_work {
     size_t n_jobs;            /* frames of all boxes */
     char *raw;                /* the box as HDF5 read it, or NULL: blocks read for themselves */
     h5calib_scratch *scratch; /* raw pixels of a block, for each worker */
+    h5calib_strip *strips; /* constants that are not kept, for each worker; NULL: there are none */
     h5calib_job *jobs;
     size_t *groups; /* first job of each group of frames of one cell, and the end */
     size_t n_groups, spans, block, piece; /* a block reads and computes a piece at a time */
     bool joined;                          /* the rows of the box follow each other without gaps */
     bool decodes;                         /* blocks decode compressed raw chunks */
+    bool in_strips;                       /* there are jobs with constants in strips */
     bool holds;                           /* constants */
     unsigned threads;
     h5calib_task task;

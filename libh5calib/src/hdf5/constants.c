@@ -213,8 +213,7 @@ const h5calib_cell *h5calib_constants_get(binding *b, calibrated *c, uint32_t nu
 
 /* ---- several cells at once, without HDF5 ----------------------------------------------- */
 
-/* Can cells be read from their files directly? */
-static bool lie_plainly(binding *b, calibrated *c)
+bool h5calib_constants_lie_plainly(binding *b, calibrated *c)
 {
     if (c->storage != H5CALIB_NOT_LOOKED)
         return c->storage == H5CALIB_PLAIN;
@@ -266,26 +265,31 @@ static bool load_cell(void *data, size_t i, unsigned worker)
     return true;
 }
 
+void h5calib_constants_announce(const calibrated *c, uint32_t number)
+{
+    h5calib_array unused;
+    hsize_t start[H5CALIB_MAX_RANK] = {0}, count[H5CALIB_MAX_RANK];
+    for (unsigned k = 0; k < c->algorithm->n_constants; k++) {
+        const h5calib_source *s = &c->constants[k];
+        if (!s->view)
+            continue;
+        const uint64_t bytes = describe(s, c->axes[k], number, &unused, start, count);
+        h5calib_will_need(s->view->fd, c->constants_at[k] + start[0] * bytes, bytes);
+    }
+}
+
 void h5calib_constants_load(binding *b, calibrated *c, const uint32_t *numbers, size_t n,
                             unsigned threads)
 {
-    if (n < 2 || !lie_plainly(b, c))
+    if (n < 2 || !h5calib_constants_lie_plainly(b, c))
         return;
     make_room(b, b->ahead_bytes + n * cell_bytes(c));
     loading l = {c, numbers, calloc(n, sizeof *l.cells)};
     h5calib_task task = {.block = load_cell, .data = &l, .n_blocks = n, .most_workers = threads};
     if (!l.cells)
         return;
-    for (size_t i = 0; i < n; i++) /* let the system begin to read all of it */
-        for (unsigned k = 0; k < c->algorithm->n_constants; k++)
-            if (c->constants[k].view && c->constants[k].dims[0] > 1 && c->axes[k][0] == 'c') {
-                h5calib_array unused;
-                hsize_t start[H5CALIB_MAX_RANK] = {0}, count[H5CALIB_MAX_RANK];
-                const uint64_t bytes =
-                    describe(&c->constants[k], c->axes[k], numbers[i], &unused, start, count);
-                h5calib_will_need(c->constants[k].view->fd, c->constants_at[k] + numbers[i] * bytes,
-                                  bytes);
-            }
+    for (size_t i = 0; i < n; i++)
+        h5calib_constants_announce(c, numbers[i]);
     h5calib_team_do(&task);
     for (size_t i = 0; i < n; i++)
         if (l.cells[i])

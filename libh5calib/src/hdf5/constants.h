@@ -21,6 +21,10 @@ uint64_t h5calib_constants_fit(const calibrated *c, uint64_t frame, uint64_t n);
  * loads, or says why it cannot. */
 void h5calib_constants_load(binding *b, calibrated *c, const uint32_t *numbers, size_t n,
                             unsigned threads);
+/* Can cells be read from their files without HDF5? Then c->constants_at tells where. */
+bool h5calib_constants_lie_plainly(binding *b, calibrated *c);
+/* If so: let the system begin to read them. */
+void h5calib_constants_announce(const calibrated *c, uint32_t cell);
 /* Bring the cache back to its bound: between chunks. */
 void h5calib_constants_trim(binding *b);
 /* Drop all cells of a dataset. */

@@ -17,6 +17,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
 #if defined(__linux__)
@@ -304,8 +305,23 @@ void h5calib_close(int fd)
         close(fd);
 }
 
+/* Is a byte of a file in memory? */
+static bool in_memory(int fd, uint64_t offset)
+{
+#ifdef RWF_NOWAIT
+    char byte;
+    const struct iovec one = {&byte, 1};
+    return preadv2(fd, &one, 1, (off_t)offset, RWF_NOWAIT) == 1;
+#else
+    (void)fd, (void)offset;
+    return false;
+#endif
+}
+
 void h5calib_will_need(int fd, uint64_t offset, uint64_t n)
 {
+    if (n == 0 || in_memory(fd, offset))
+        return; /* with all of it, most likely; the system would look at every page */
 #ifdef POSIX_FADV_WILLNEED
     posix_fadvise(fd, (off_t)offset, (off_t)n, POSIX_FADV_WILLNEED);
 #else

@@ -226,7 +226,7 @@ static void list(binding *b, const calibrated *c)
 /* After some questions it pays to list all chunks. Before that HDF5 is asked for those near the
  * beginning, which it finds soon; a single frame further on is sooner read by HDF5, which does
  * not have to search. */
-enum { NEAR_CHUNKS = 1024, CHUNKS_A_QUESTION = 2048 };
+enum { NEAR_CHUNKS = 256, CHUNKS_A_QUESTION = 256 };
 
 void h5calib_rawmap_expect(binding *b, const calibrated *c, size_t frames)
 {
@@ -269,6 +269,16 @@ bool h5calib_rawmap_resolve(binding *b, const calibrated *c, uint64_t frame, siz
 }
 
 /* ---- without HDF5 ------------------------------------------------------------------------- */
+
+void h5calib_rawmap_announce(const calibrated *c, uint64_t frame)
+{
+    const rawmap *m = c->map;
+    const size_t bytes = m->ny * m->nx * m->values * m->element;
+    size_t within, first = chunk_of(m, frame, &within, NULL);
+    if (h5calib_rawmap_decodes(m) || m->row_chunks > 1)
+        return; /* each of these chunks is read as a whole, which the system sees */
+    h5calib_will_need(m->fd, m->stored[first].address + within * bytes, bytes);
+}
 
 void h5calib_scratch_free(h5calib_scratch *scratch)
 {

@@ -25,6 +25,9 @@ void h5calib_rawmap_expect(binding *b, const calibrated *c, size_t frames);
 bool h5calib_rawmap_resolve(binding *b, const calibrated *c, uint64_t frame, size_t row,
                             size_t rows);
 
+/* Let the system begin to read a resolved raw frame. */
+void h5calib_rawmap_announce(const calibrated *c, uint64_t frame);
+
 /* Memory of one worker. */
 typedef struct h5calib_scratch {
     char *pixels;

@@ -114,16 +114,17 @@ static bool load_numbers(binding *b, calibrated *c, hid_t group, const char *nam
     *n = 1;
     for (int i = 0; i < s.rank; i++)
         *n *= s.dims[i];
-    void *data = malloc(*n * s.element + 1);
     *out = malloc(*n * sizeof **out + 1);
+    void *data = s.dtype == H5CALIB_I64 ? *out : malloc(*n * s.element + 1);
     bool ok = data && *out && s.dtype <= H5CALIB_U64;
     if (!ok)
         h5calib_say(message, size, "'%s' in '%s' does not hold integers that fit in memory", name,
                     s.view->path);
     ok = ok && h5calib_source_read(b, &s, zero, s.dims, data, message, size);
-    if (ok)
+    if (ok && data != *out)
         h5calib_to_int64(data, s.dtype, (size_t)*n, *out);
-    free(data);
+    if (data != *out)
+        free(data);
     h5calib_source_close(b, &s);
     return ok;
 }
@@ -231,7 +232,8 @@ bool h5calib_take_calibrator(calibrated *c, const h5calib_config *config, const 
                              char *message, size_t size)
 {
     c->cells = calloc(c->n_cells, sizeof *c->cells);
-    if (!c->cells) {
+    c->met = calloc(c->n_cells, sizeof *c->met);
+    if (!c->cells || !c->met) {
         h5calib_say(message, size, "out of memory");
         return false;
     }

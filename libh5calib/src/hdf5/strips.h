@@ -1,0 +1,28 @@
+/*
+ * strips.h - constants of a few rows at a time.
+ *
+ * To prepare all constants of a cell pays where several frames need them. For the first frame
+ * of a cell they go, strip by strip, through memory that stays in the processor's cache: to get
+ * as much memory as all of them need takes longer than to compute the frame.
+ */
+#ifndef H5CALIB_STRIPS_H
+#define H5CALIB_STRIPS_H
+
+#include "calibrated.h"
+
+/* Memory of one worker. */
+typedef struct h5calib_strip {
+    void *memory[H5CALIB_MAX_CONSTANTS];
+    h5calib_cell *cell;
+} h5calib_strip;
+void h5calib_strip_free(h5calib_strip *strip);
+
+/* Sets c->strip_rows, where the constants lie so that it can be done, and c->strip_calibrator. */
+bool h5calib_strips_possible(binding *b, calibrated *c);
+
+/* Constants of `number`, a cell, for the rows from `row` on, to be used with c->strip_calibrator
+ * until the next call. NULL: the file is too short, or there is no memory. No HDF5. */
+const h5calib_cell *h5calib_strip_prepare(const calibrated *c, uint32_t number, size_t row,
+                                          h5calib_strip *strip);
+
+#endif

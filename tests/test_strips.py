@@ -193,3 +193,69 @@ def test_memory(tmp_path, rng):
     once, twice = map(float, done.stdout.split())
     assert once < 10
     assert 35 < twice < 60
+
+
+def both_times(path, values):
+    """Read each frame when its constants pass by, and again when they are kept."""
+    with h5py.File(path) as f:
+        for _ in range(2):
+            for i in range(len(values)):
+                assert same(f["v"][i], values[i])
+    with h5py.File(path) as f:
+        for i in range(len(values)):
+            assert same(h5calib.read(f["v"], i), values[i])
+
+
+@pytest.mark.parametrize("axes", ["cyx", "cxy", "ycx", "xyc"])
+def test_order_of_axes(tmp_path, rng, axes):
+    raw = rng.integers(0, 1000, (CELLS, 300, 400), dtype="u2")
+    pedestal = rng.uniform(0, 1000, raw.shape).astype("f4")
+    stored = np.ascontiguousarray(pedestal.transpose(["cyx".index(a) for a in axes]))
+    calibration = h5calib.CellPedestal(pedestal=h5calib.Constant(stored, axes=axes))
+    path = write(tmp_path / "v.h5", raw, np.arange(CELLS), calibration)
+    both_times(path, raw.astype("f4") - pedestal)
+
+
+def test_wide_integers(tmp_path, rng):
+    """A masked pixel makes the constants of all its frame float64, which rounds them twice."""
+    raw = rng.integers(0, 2, (CELLS, 300, 400), dtype="u2")
+    pedestal = np.full(raw.shape, 2**60 + 2**36 + 1)  # just above the middle of two float32
+    mask = np.zeros(raw.shape, "u1")
+    mask[:, 5, 7] = 1
+    calibration = h5calib.CellPedestal(pedestal=pedestal, pixel_mask=mask)
+    values = raw - pedestal.astype("f8").astype("f4")
+    values[:, 5, 7] = np.nan
+    both_times(write(tmp_path / "v.h5", raw, np.arange(CELLS), calibration), values)
+
+
+def test_between_cells(tmp_path, rng):
+    """Flat fields between which frames are interpolated."""
+    steps, flats = 4, rng.uniform(50, 100, (4, 250, 400))
+    raw = rng.integers(0, 1000, (3 * steps + 1, 250, 400), dtype="u2")
+    calibration = h5calib.FlatField(dark=np.zeros((250, 400)), flat=flats, steps=steps)
+    at = np.arange(len(raw)) / steps
+    low = np.minimum(at.astype(int), 2)
+    weight = (at - low)[:, None, None]
+    expected = raw / (flats[low] + (flats[low + 1] - flats[low]) * weight)
+    with h5py.File(write(tmp_path / "v.h5", raw, np.arange(len(raw)), calibration)) as f:
+        for _ in range(2):
+            for i in (3, 5, 0, 12, 4, 7):
+                np.testing.assert_allclose(f["v"][i], expected[i], rtol=2e-6)
+
+
+@pytest.mark.parametrize("shape", [(512, 1024), (64, 256)], ids=str)
+def test_whole_frames(tmp_path, rng, shape):
+    """A common mode is that of its bank, a flat field is divided by the mean of all its pixels."""
+    raw = rng.integers(2000, 2400, (2, *shape), dtype="u2")
+    pedestal = rng.uniform(1900, 2100, (3, *shape)).astype("f4")
+    gain, flat = rng.uniform(30, 40, (3, *shape)).astype("f4"), rng.uniform(0.5, 2, shape)
+    mode = h5calib.Jungfrau(pedestal=pedestal, gain=gain, common_mode=4, common_mode_limit=1e9)
+    for name, calibration in (("mode", mode), ("flat", h5calib.Ccd(bias=pedestal[0], flat=flat))):
+        values = calibration.reference(raw)
+        for chunks in ((1, *shape), (1, shape[0] // 4, shape[1])):
+            if name == "mode" and chunks[1] < shape[0]:
+                continue
+            path = write(tmp_path / f"{name}-{chunks[1]}.h5", raw, None, calibration, chunks)
+            with h5py.File(path) as f:
+                for i in (1, 0):
+                    np.testing.assert_allclose(f["v"][i], values[i], rtol=1e-5, atol=1e-4)

@@ -237,7 +237,8 @@ def test_between_cells(tmp_path, rng):
     low = np.minimum(at.astype(int), 2)
     weight = (at - low)[:, None, None]
     expected = raw / (flats[low] + (flats[low + 1] - flats[low]) * weight)
-    with h5py.File(write(tmp_path / "v.h5", raw, np.arange(len(raw)), calibration)) as f:
+    path = write(tmp_path / "v.h5", raw, np.arange(len(raw)), calibration, (1, 250, 400))
+    with h5py.File(path) as f:
         for _ in range(2):
             for i in (3, 5, 0, 12, 4, 7):
                 np.testing.assert_allclose(f["v"][i], expected[i], rtol=2e-6)

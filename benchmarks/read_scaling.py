@@ -26,6 +26,9 @@ class Layout:
     raw_chunks: tuple[int, ...] | None  # None: contiguous
 
 
+# A file that was written a moment ago is looked at anew for each chunk.
+SETTLE = 0.1  # seconds
+
 # Contiguous raw data is a file with a hole: 1e6 frames of 512x128 need no 131 GB of disk.
 LAYOUTS = (
     Layout("scaling", (512, 128), None, None),
@@ -76,10 +79,10 @@ def open_and_read(path: Path) -> float:
     return statistics.median(seconds)
 
 
-def read_at_random(path: Path, places: np.ndarray, out: np.ndarray) -> float:
+def read_at_random(path: Path, name: str, places: np.ndarray, out: np.ndarray) -> float:
     """Seconds a frame, the chunk cache off: in a small dataset it would hold every chunk."""
     with h5py.File(path, "r", rdcc_nbytes=0) as f:
-        dataset = f["calibrated"]
+        dataset = f[name]
         dataset.read_direct(out, np.s_[0])
         start = time.perf_counter()
         for place in places:
@@ -97,24 +100,30 @@ def measure(folder: Path, numbers: tuple[int, ...], accesses: int, rounds: int) 
 def measure_layout(folder, layout: Layout, numbers, accesses: int, rounds: int) -> list[dict]:
     rng = np.random.default_rng(0)
     paths = {n: (folder / f"{layout.name}-{n}.h5", folder / f"raw-{n}.h5") for n in numbers}
-    costs = {what: {n: [] for n in numbers} for what in ("create", "open", "random")}
-    created, out = {}, np.empty(layout.frame, "f4")
+    units = {"create": "create_us_per_frame", "open": "open_us", "random": "random_us_per_frame"}
+    if layout.raw_chunks:  # what HDF5 takes to find one of so many chunks
+        units["random_raw"] = "random_raw_us_per_frame"
+    costs = {what: {n: [] for n in numbers} for what in units}
+    created, out, raw_out = {}, np.empty(layout.frame, "f4"), np.empty(layout.frame, "u2")
     places = {n: rng.integers(0, n, accesses) for n in numbers}
     for n, (path, raw) in paths.items():
         write_raw(raw, layout, n)
         create(path, raw, layout)
         check(path, layout)
-        read_at_random(path, places[n], out)
+        read_at_random(path, "calibrated", places[n], out)
     for _ in range(rounds):
         for n, (path, raw) in paths.items():
             created[n] = create(path, raw, layout)
             costs["create"][n].append(1e6 * created[n][0] / n)
             costs["open"][n].append(1e6 * open_and_read(path))
-            costs["random"][n].append(1e6 * read_at_random(path, places[n], out))
+            time.sleep(SETTLE)
+            costs["random"][n].append(1e6 * read_at_random(path, "calibrated", places[n], out))
+            if "random_raw" in costs:
+                seconds = read_at_random(raw, "raw", places[n], raw_out)
+                costs["random_raw"][n].append(1e6 * seconds)
     for pair in paths.values():
         for path in pair:
             path.unlink()
-    units = {"create": "create_us_per_frame", "open": "open_us", "random": "random_us_per_frame"}
     rows = []
     for what, by_number in costs.items():
         for n, values in by_number.items():

@@ -30,7 +30,7 @@ WANTED = {
     "jungfrau-bitshuffle": EVERYWHERE | {"direct_vs_decode", "direct_vs_decode_1"},
     **dict.fromkeys(("agipd-random", "jungfrau-random", "ccd-random", "jungfrau-roi"), HOT),
     "scaling": GROWTH | {"create_us_per_frame", "stub_bytes_per_chunk"},
-    "scaling-single": GROWTH | {"stub_bytes_per_chunk"},
+    "scaling-single": GROWTH | {"stub_bytes_per_chunk", "random_raw_growth"},
 }
 WHERE_CACHES_CAN_BE_DROPPED = {"cold_vs_stored", "cold_direct_vs_stored"}
 

@@ -278,11 +278,9 @@ static void cut(h5calib_work *w)
 {
     const calibrated *c = w->c;
     const size_t pixels = w->at.rows * w->at.columns;
-    w->joined = w->at.columns == c->dims[c->rank - 1] && w->at.columns == w->at.extent[c->rank - 1];
     w->block = w->n_jobs * pixels / (4 * (size_t)w->threads); /* so that all end together */
     w->block = w->block < LEAST_BLOCK ? LEAST_BLOCK : w->block > MOST_BLOCK ? MOST_BLOCK : w->block;
-    if (w->in_strips) { /* most of the time goes into reading them: small blocks, all end together
-                         */
+    if (w->in_strips) { /* reading them takes most of the time */
         const size_t strip = c->strip_rows * w->at.columns;
         w->block = (LEAST_BLOCK + strip - 1) / strip * strip;
     }
@@ -335,6 +333,7 @@ static bool begin(binding *b, h5calib_work *w, calibrated *c, const h5calib_box 
 {
     size_t frames = 0;
     *w = (h5calib_work){.binding = b, .c = c, .at = at[0], .threads = threads};
+    w->joined = at->columns == c->dims[c->rank - 1] && at->columns == at->extent[c->rank - 1];
     for (size_t i = 0; i < n_boxes; i++)
         frames += at[i].frames;
     w->jobs = calloc(frames + 1, sizeof *w->jobs);

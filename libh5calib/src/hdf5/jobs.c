@@ -90,8 +90,7 @@ static void announce(const h5calib_work *w, const h5calib_job *j)
 static size_t decide(binding *b, h5calib_work *w, unsigned char *uses, uint32_t *missing)
 {
     calibrated *c = w->c;
-    const bool strips = w->at.columns == c->dims[c->rank - 1] &&
-                        w->at.columns == w->at.extent[c->rank - 1] && h5calib_strips_possible(b, c);
+    const bool strips = w->joined && h5calib_strips_possible(b, c);
     size_t n = 0;
     for (size_t i = 0; i < w->n_jobs; i++)
         if (w->jobs[i].constants == H5CALIB_KEPT)

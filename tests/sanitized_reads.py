@@ -20,6 +20,9 @@ SUITES = [
     "test_golden.py",
     "test_libraries.py",
     "test_concurrency.py",
+    "test_reading.py",
+    "test_strips.py",
+    "test_bitshuffle.py",
 ]
 
 
@@ -53,8 +56,9 @@ def main(build: str, *arguments: str) -> int:
     if Path(found).resolve() != plugin:
         sys.exit(f"the tests would run {found}, not {plugin}")
     tests = [str(here / suite) for suite in SUITES]
-    # h5repack never ends under a preloaded AddressSanitizer, with or without a plugin
-    arguments = ("-k", "not h5repack", *arguments)
+    # h5repack never ends under a preloaded AddressSanitizer, with or without a plugin; the
+    # sanitizer's own memory is not what test_memory looks at
+    arguments = ("-k", "not h5repack and not test_memory", *arguments)
     command = [sys.executable, "-X", "faulthandler", "-m", "pytest", "-q", *tests, *arguments]
     return subprocess.run(command, env=environment, cwd=here, check=False).returncode
 

@@ -70,12 +70,15 @@ def make_warm(folder: Path) -> Path:
     return path
 
 
+# NumPy's BLAS makes a thread that keeps a processor busy for some time after the import.
+QUIET = {"OPENBLAS_NUM_THREADS": "1"}
+
+
 def ask(what: str, path: Path, name: str, warm: Path, *more: str, **environment: str) -> float:
     """The number that a fresh process prints."""
     command = [sys.executable, __file__, what, str(path), name, str(warm), *more]
-    done = subprocess.run(
-        command, env={**os.environ, **environment}, stdout=subprocess.PIPE, text=True, check=True
-    )
+    environment = {**os.environ, **QUIET, **environment}
+    done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True, check=True)
     return float(done.stdout)
 
 

@@ -165,9 +165,12 @@ void *h5calib_chunk(binding *b, calibrated *c, uint64_t number, size_t *bytes, c
                     size_t size)
 {
     h5calib_box at;
-    if (!b->ahead && !(b->ahead = calloc(1, sizeof *b->ahead))) {
-        h5calib_say(message, size, "out of memory");
-        return NULL;
+    if (!b->ahead) { /* the first chunk of all */
+        if (!(b->ahead = calloc(1, sizeof *b->ahead))) {
+            h5calib_say(message, size, "out of memory");
+            return NULL;
+        }
+        h5calib_team_make(h5calib_team_threads());
     }
     if (!h5calib_box_of_chunk(c, number, &at)) {
         h5calib_say(message, size, "the stub names chunk %llu, the dataset has fewer",

@@ -25,6 +25,10 @@ void h5calib_team_cancel(h5calib_task *task)
 {
     (void)task;
 }
+void h5calib_team_make(unsigned threads)
+{
+    (void)threads;
+}
 bool h5calib_team_do(h5calib_task *task)
 {
     for (size_t i = 0; i < task->n_blocks; i++)
@@ -194,6 +198,13 @@ static void reserve(unsigned wanted)
     }
     while (n_helpers < wanted && start_helper())
         n_helpers++;
+}
+
+void h5calib_team_make(unsigned threads)
+{
+    pthread_mutex_lock(&lock);
+    reserve(threads - 1);
+    pthread_mutex_unlock(&lock);
 }
 
 static void offer(h5calib_task *task)

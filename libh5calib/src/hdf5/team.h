@@ -4,7 +4,7 @@
  * A task is a number of blocks that may be done in any order by any thread. The
  * thread that has the task works on it too, so nothing depends on a helper being
  * there. Helpers only ever call the task's function: no HDF5. They are made on
- * first use, made anew in the child after a fork, and never end.
+ * first use or before, made anew in the child after a fork, and never end.
  */
 #ifndef H5CALIB_TEAM_H
 #define H5CALIB_TEAM_H
@@ -33,6 +33,8 @@ struct h5calib_task {
 /* How many threads a task may have: H5CALIB_NUM_THREADS, or what this process may use. */
 unsigned h5calib_team_threads(void);
 
+/* Make the helpers for tasks of so many threads: the first one need not wait for them. */
+void h5calib_team_make(unsigned threads);
 /* Do all of a task and return whether every block succeeded. */
 bool h5calib_team_do(h5calib_task *task);
 /* Let helpers begin with a task; its owner goes on with something else. False if there

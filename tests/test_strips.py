@@ -260,3 +260,16 @@ def test_whole_frames(tmp_path, rng, shape):
             with h5py.File(path) as f:
                 for i in (1, 0):
                     np.testing.assert_allclose(f["v"][i], values[i], rtol=1e-5, atol=1e-4)
+
+
+@pytest.mark.parametrize("kind", ["u1", "i2", "u4", "i4", "u8", "i8", ">i4", ">i8"])
+def test_cell_ids_of_any_type(tmp_path, agipd, kind):
+    raw, ids, calibration, values = agipd("f2")
+    with h5py.File(tmp_path / "v.h5", "w") as f:
+        f["raw"] = raw
+        f["ids"] = ids.astype(kind)
+        h5calib.create_calibrated_dataset(
+            f, "v", raw="raw", calibration=calibration, cell_ids=f["ids"]
+        )
+    with h5py.File(tmp_path / "v.h5") as f:
+        assert same(f["v"][...], values)

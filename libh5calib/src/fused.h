@@ -44,7 +44,10 @@ static inline bool h5calib_formula_add(h5calib_formula *f, const h5calib_plane *
 enum {
     H5CALIB_AHEAD = 2048,
     H5CALIB_BLOCKS_AHEAD = (H5CALIB_AHEAD + H5CALIB_TILE) / H5CALIB_BLOCK,
-    H5CALIB_SOON = 1024 /* pixels before a block that is in high gain */
+    H5CALIB_SOON = 1024, /* pixels before a block that is in high gain */
+    /* Raw numbers are looked for gain stages first, and are fetched well before that: they may
+     * lie where the system keeps their file. */
+    H5CALIB_RAW_SOON = 4096
 };
 
 /* Where to look while the tile of n pixels at pixel i of a run is computed, counted from i: that

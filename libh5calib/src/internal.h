@@ -166,6 +166,15 @@ h5calib_status h5calib_check_variant(char *message, size_t message_size);
 /* Every kernel writes its name here. */
 extern H5CALIB_THREAD_LOCAL const char *h5calib_kernel_ran;
 
+/* Raw numbers may begin at any byte: kernels look at them where they lie in a file. `name` is
+ * such a number. */
+#if defined(_MSC_VER)
+#define H5CALIB_ANYWHERE(type, name) typedef __unaligned type name
+#else
+#define H5CALIB_ANYWHERE(type, name) typedef type name __attribute__((aligned(1)))
+#endif
+H5CALIB_ANYWHERE(uint16_t, h5calib_raw_u16);
+
 static inline bool h5calib_is_float(h5calib_dtype dtype)
 {
     return dtype >= H5CALIB_F16 && dtype <= H5CALIB_F64;

@@ -5,7 +5,8 @@
 
 #define LOAD(type)                                                                                 \
     {                                                                                              \
-        const type *x = from;                                                                      \
+        H5CALIB_ANYWHERE(type, raw_number);                                                        \
+        const raw_number *x = from;                                                                \
         if (step == 1) {                                                                           \
             EACH(j, n)                                                                             \
             to[j] = (REAL)x[j];                                                                    \
@@ -31,7 +32,7 @@ H5CALIB_NOINLINE TARGET void FN(load)(const void *from, h5calib_dtype dtype, siz
     case H5CALIB_F32: LOAD(float)
     case H5CALIB_F64: LOAD(double)
     case H5CALIB_F16: {
-        const uint16_t *x = from;
+        const h5calib_raw_u16 *x = from;
         size_t j = 0;
         if (step == 1) {
             for (; j + HALVES(VARIANT) <= n; j += HALVES(VARIANT))
@@ -48,7 +49,8 @@ TARGET const REAL *FN(raw)(const h5calib_run *run, int value, size_t i, size_t n
 {
     const size_t size = h5calib_dtype_size(run->raw_dtype) * run->raw_step;
     const void *from = (const char *)run->raw[value] + i * size;
-    if (run->raw_dtype == DTYPE_OF(REAL) && run->raw_step == 1)
+    if (run->raw_dtype == DTYPE_OF(REAL) && run->raw_step == 1 &&
+        (uintptr_t)from % sizeof(REAL) == 0)
         return from;
     FN(load)(from, run->raw_dtype, run->raw_step, n, scratch);
     return scratch;
@@ -347,7 +349,7 @@ H5CALIB_INLINE float half(uint16_t h)
 enum { halves_portable = 8, halves_avx2 = 8, halves_avx512 = 16, halves_neon = 4 };
 
 #define LOAD_HALVES(real)                                                                          \
-    H5CALIB_INLINE void load_halves_portable_##real(const uint16_t *from, real *to)                \
+    H5CALIB_INLINE void load_halves_portable_##real(const h5calib_raw_u16 *from, real *to)         \
     {                                                                                              \
         for (int j = 0; j < 8; j++)                                                                \
             to[j] = (real)half(from[j]);                                                           \
@@ -358,21 +360,21 @@ LOAD_HALVES(double)
 #ifdef H5CALIB_X86
 #define AVX2 __attribute__((target("avx2,f16c")))
 #define AVX512 __attribute__((target("avx512f")))
-H5CALIB_INLINE AVX2 void load_halves_avx2_float(const uint16_t *from, float *to)
+H5CALIB_INLINE AVX2 void load_halves_avx2_float(const h5calib_raw_u16 *from, float *to)
 {
     _mm256_storeu_ps(to, _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)from)));
 }
-H5CALIB_INLINE AVX2 void load_halves_avx2_double(const uint16_t *from, double *to)
+H5CALIB_INLINE AVX2 void load_halves_avx2_double(const h5calib_raw_u16 *from, double *to)
 {
     const __m256 x = _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)from));
     _mm256_storeu_pd(to, _mm256_cvtps_pd(_mm256_castps256_ps128(x)));
     _mm256_storeu_pd(to + 4, _mm256_cvtps_pd(_mm256_extractf128_ps(x, 1)));
 }
-H5CALIB_INLINE AVX512 void load_halves_avx512_float(const uint16_t *from, float *to)
+H5CALIB_INLINE AVX512 void load_halves_avx512_float(const h5calib_raw_u16 *from, float *to)
 {
     _mm512_storeu_ps(to, _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)from)));
 }
-H5CALIB_INLINE AVX512 void load_halves_avx512_double(const uint16_t *from, double *to)
+H5CALIB_INLINE AVX512 void load_halves_avx512_double(const h5calib_raw_u16 *from, double *to)
 {
     const __m512i x =
         _mm512_castps_si512(_mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)from)));
@@ -383,15 +385,15 @@ H5CALIB_INLINE AVX512 void load_halves_avx512_double(const uint16_t *from, doubl
 #endif
 
 #ifdef H5CALIB_NEON
-H5CALIB_INLINE float32x4_t halves(const uint16_t *from)
+H5CALIB_INLINE float32x4_t halves(const h5calib_raw_u16 *from)
 {
-    return vcvt_f32_f16(vreinterpret_f16_u16(vld1_u16(from)));
+    return vcvt_f32_f16(vreinterpret_f16_u16(vld1_u16((const uint16_t *)from)));
 }
-H5CALIB_INLINE void load_halves_neon_float(const uint16_t *from, float *to)
+H5CALIB_INLINE void load_halves_neon_float(const h5calib_raw_u16 *from, float *to)
 {
     vst1q_f32(to, halves(from));
 }
-H5CALIB_INLINE void load_halves_neon_double(const uint16_t *from, double *to)
+H5CALIB_INLINE void load_halves_neon_double(const h5calib_raw_u16 *from, double *to)
 {
     const float32x4_t x = halves(from);
     vst1q_f64(to, vcvt_f64_f32(vget_low_f32(x)));

@@ -12,6 +12,7 @@
 
 #include "../core.h"
 #include "errors.h"
+#include "inplace.h"
 
 static binding *first; /* under the global lock; entries are never freed */
 
@@ -41,6 +42,7 @@ static void after_fork(void)
 {
     for (binding *b = first; b; b = b->next)
         h5calib_mutex_init(&b->lock);
+    h5calib_inplace_after_fork();
 }
 
 static void *symbol_or(const h5calib_module *module, const char *one, const char *other)

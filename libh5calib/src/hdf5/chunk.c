@@ -18,6 +18,7 @@
 
 #define LEAST_BLOCK 16384
 #define MOST_BLOCK 131072
+#define MOST_IN_PLACE 524288
 /* Decoded pixels stay in the processor's cache until they are calibrated. */
 #define DECODED_PIECE 16384
 /* Fewer pixels than this are not worth waking another thread. */
@@ -220,21 +221,28 @@ static size_t inside_strip(const h5calib_work *w, const span *s)
     return left < s->n ? left : s->n;
 }
 
+static bool calibrate_piece(const h5calib_work *w, const h5calib_job *j, h5calib_run *run,
+                            h5calib_strip *strip)
+{
+    const calibrated *c = w->c;
+    if (j->constants == H5CALIB_KEPT)
+        return h5calib_calibrate_run(c->calibrator, j->cell, run) == H5CALIB_OK;
+    const size_t row = strip_at(c, run->first);
+    const h5calib_cell *cell = h5calib_strip_prepare(c, j->cell_number, row, strip);
+    run->first -= row * (size_t)c->dims[c->rank - 1];
+    return cell && h5calib_calibrate_run(c->strip_calibrator, cell, run) == H5CALIB_OK;
+}
+
 static bool run_piece(const h5calib_work *w, const h5calib_job *j, const span *s,
                       h5calib_scratch *scratch, h5calib_strip *strip)
 {
-    const calibrated *c = w->c;
     size_t plane;
     const char *raw = raw_pixels(w, j, s, scratch, &plane);
     if (!raw)
         return false;
     h5calib_run run = run_at(w, j, s, raw, plane);
-    if (j->constants == H5CALIB_KEPT)
-        return h5calib_calibrate_run(c->calibrator, j->cell, &run) == H5CALIB_OK;
-    const size_t row = strip_at(c, run.first);
-    const h5calib_cell *cell = h5calib_strip_prepare(c, j->cell_number, row, strip);
-    run.first -= row * (size_t)c->dims[c->rank - 1];
-    return cell && h5calib_calibrate_run(c->strip_calibrator, cell, &run) == H5CALIB_OK;
+    const bool ok = calibrate_piece(w, j, &run, strip);
+    return h5calib_rawmap_done(scratch) && ok;
 }
 
 static bool run_span(const h5calib_work *w, const h5calib_job *j, const span *s,
@@ -279,7 +287,9 @@ static void cut(h5calib_work *w)
     const calibrated *c = w->c;
     const size_t pixels = w->at.rows * w->at.columns;
     w->block = w->n_jobs * pixels / (4 * (size_t)w->threads); /* so that all end together */
-    w->block = w->block < LEAST_BLOCK ? LEAST_BLOCK : w->block > MOST_BLOCK ? MOST_BLOCK : w->block;
+    /* raw pixels read, and constants that several frames share, are to stay in the cache */
+    const size_t most = w->in_place && w->n_groups == w->n_jobs ? MOST_IN_PLACE : MOST_BLOCK;
+    w->block = w->block < LEAST_BLOCK ? LEAST_BLOCK : w->block > most ? most : w->block;
     if (w->in_strips) { /* reading them takes most of the time */
         const size_t strip = c->strip_rows * w->at.columns;
         w->block = (LEAST_BLOCK + strip - 1) / strip * strip;
@@ -305,6 +315,8 @@ static bool make_scratch(h5calib_work *w)
     w->scratch = calloc(w->task.most_workers, sizeof *w->scratch);
     if (w->in_strips)
         w->strips = calloc(w->task.most_workers, sizeof *w->strips);
+    for (size_t i = 0; w->scratch && i < w->task.most_workers; i++)
+        w->scratch[i].in_place = w->in_place;
     return w->scratch && (w->strips || !w->in_strips);
 }
 
@@ -322,6 +334,8 @@ void h5calib_work_end(h5calib_work *w)
     for (size_t i = 0; w->strips && i < w->task.most_workers; i++)
         h5calib_strip_free(&w->strips[i]);
     free(w->strips);
+    if (w->in_place)
+        h5calib_inplace_end();
     w->binding->works -= w->holds;
     memset(w, 0, sizeof *w);
 }
@@ -354,6 +368,7 @@ static bool arrange(h5calib_work *w, const h5calib_box *at, void *const *out, si
 {
     const calibrated *c = w->c;
     w->decodes = !w->raw && h5calib_rawmap_decodes(c->map);
+    w->in_place = !w->raw && !w->decodes && h5calib_inplace_begin();
     h5calib_jobs_group(w);
     cut(w);
     if (!make_scratch(w)) {

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "inplace.h"
 #include "rawmap.h"
 #include "team.h"
 
@@ -55,12 +56,15 @@ static size_t limit(void)
 }
 
 /* Down to the limit with so many bytes more; not while constants are being used. A sixth is
- * for regions of memory in which only some blocks are left, and for what loads the constants. */
+ * for regions of memory in which only some blocks are left, and for what loads the constants.
+ * What is left can be used to look at files in place. */
 static void make_room(binding *b, size_t bytes)
 {
     const size_t most = limit() - limit() / 6;
     while (b->works == 0 && b->oldest && b->prepared_bytes + bytes > most)
         drop(b, b->oldest);
+    const size_t taken = b->prepared_bytes + bytes;
+    h5calib_inplace_bound(taken < most ? most - taken : 0);
 }
 
 void h5calib_constants_trim(binding *b)

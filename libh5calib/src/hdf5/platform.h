@@ -75,6 +75,8 @@ int h5calib_open(const char *path);
 void h5calib_close(int fd);
 /* Read exactly n bytes at an offset; false if the file is shorter or fails. */
 bool h5calib_pread(int fd, void *buffer, size_t n, uint64_t offset);
+/* Is a byte of a file in the page cache, so that it can be had at once? */
+bool h5calib_in_memory(int fd, uint64_t offset);
 /* These bytes will be read soon: advice for the system. */
 void h5calib_will_need(int fd, uint64_t offset, uint64_t n);
 

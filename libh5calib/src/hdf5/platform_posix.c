@@ -124,8 +124,7 @@ void h5calib_close(int fd)
         close(fd);
 }
 
-/* Is a byte of a file in memory? */
-static bool in_memory(int fd, uint64_t offset)
+bool h5calib_in_memory(int fd, uint64_t offset)
 {
 #ifdef RWF_NOWAIT
     char byte;
@@ -139,7 +138,7 @@ static bool in_memory(int fd, uint64_t offset)
 
 void h5calib_will_need(int fd, uint64_t offset, uint64_t n)
 {
-    if (n == 0 || in_memory(fd, offset))
+    if (n == 0 || h5calib_in_memory(fd, offset))
         return; /* with all of it, most likely; the system would look at every page */
 #ifdef POSIX_FADV_WILLNEED
     posix_fadvise(fd, (off_t)offset, (off_t)n, POSIX_FADV_WILLNEED);

@@ -12,7 +12,7 @@
 
 /* A contiguous dataset counts as one chunk. */
 typedef struct rawmap {
-    int fd;
+    const view *view;
     bool chunked;
     int lead;                        /* frame axes */
     hsize_t grid[H5CALIB_MAX_RANK];  /* chunks along each frame axis */
@@ -128,7 +128,7 @@ void h5calib_rawmap_set_up(binding *b, calibrated *c)
     rawmap *m = h5calib_plain_storage(b, &c->raw) ? calloc(1, sizeof *m) : NULL;
     if (!m)
         return;
-    m->fd = c->raw.view->fd;
+    m->view = c->raw.view;
     m->lead = c->rank - 2;
     m->ny = (size_t)c->dims[m->lead];
     m->nx = (size_t)c->dims[m->lead + 1];
@@ -277,7 +277,7 @@ void h5calib_rawmap_announce(const calibrated *c, uint64_t frame)
     size_t within, first = chunk_of(m, frame, &within, NULL);
     if (h5calib_rawmap_decodes(m) || m->row_chunks > 1)
         return; /* each of these chunks is read as a whole, which the system sees */
-    h5calib_will_need(m->fd, m->stored[first].address + within * bytes, bytes);
+    h5calib_will_need(m->view->fd, m->stored[first].address + within * bytes, bytes);
 }
 
 void h5calib_scratch_free(h5calib_scratch *scratch)
@@ -330,7 +330,8 @@ static bool decode(const rawmap *m, size_t number, h5calib_scratch *scratch)
     free(scratch->chunk);
     scratch->chunk = malloc(stored->bytes + 1);
     scratch->number = number;
-    if (scratch->chunk && h5calib_pread(m->fd, scratch->chunk, stored->bytes, stored->address) &&
+    if (scratch->chunk &&
+        h5calib_pread(m->view->fd, scratch->chunk, stored->bytes, stored->address) &&
         h5calib_codecs_decode(m->codecs, m->n_codecs, stored->mask, &scratch->chunk, stored->bytes,
                               chunk_bytes(m)))
         return true;
@@ -352,7 +353,8 @@ static bool read_stored(const rawmap *m, size_t number, h5calib_scratch *scratch
         scratch->chunk = malloc(scratch->chunk_capacity);
     }
     scratch->number = number;
-    if (scratch->chunk && h5calib_pread(m->fd, scratch->chunk, stored->bytes, stored->address) &&
+    if (scratch->chunk &&
+        h5calib_pread(m->view->fd, scratch->chunk, stored->bytes, stored->address) &&
         h5calib_bitshuffle_open(&scratch->parts, scratch->chunk, stored->bytes, chunk_bytes(m),
                                 m->element))
         return true;
@@ -392,6 +394,29 @@ static const char *decode_planes(const rawmap *m, size_t first, size_t second, s
     return scratch->pixels;
 }
 
+/* Plain storage: where the run lies in the file, if it lies in one chunk. */
+static const char *look_at_plain(const rawmap *m, size_t first, size_t within, size_t pixel,
+                                 size_t n, h5calib_scratch *scratch, size_t *plane)
+{
+    const size_t bytes = m->element * (m->planes ? 1 : m->values), planes = m->planes ? 2 : 1;
+    const size_t chunk_pixels = m->chunk_rows * m->nx;
+    const size_t k = pixel / chunk_pixels, at = pixel % chunk_pixels;
+    if (!scratch->in_place || at + n > chunk_pixels)
+        return NULL;
+    *plane = chunk_pixels * bytes;
+    return h5calib_inplace_get(m->view,
+                               m->stored[first + k].address +
+                                   (uint64_t)(within * planes * chunk_pixels + at) * bytes,
+                               (planes - 1) * *plane + n * bytes, &scratch->window);
+}
+
+bool h5calib_rawmap_done(h5calib_scratch *scratch)
+{
+    const bool ok = !scratch->window || h5calib_inplace_release(scratch->window);
+    scratch->window = NULL;
+    return ok;
+}
+
 /* Plain storage: as many reads as the run has chunks, for each plane. */
 static bool read_plain(const rawmap *m, size_t first, size_t within, size_t pixel, size_t n,
                        char *out)
@@ -406,7 +431,7 @@ static bool read_plain(const rawmap *m, size_t first, size_t within, size_t pixe
         for (size_t p = 0; p < reads; p++) {
             uint64_t offset = m->stored[first + k].address +
                               (uint64_t)((within * planes + p) * chunk_pixels + at) * bytes;
-            if (!h5calib_pread(m->fd, out + p * plane, planes / reads * part * bytes, offset))
+            if (!h5calib_pread(m->view->fd, out + p * plane, planes / reads * part * bytes, offset))
                 return false;
         }
     }
@@ -434,6 +459,10 @@ const char *h5calib_rawmap_get(const calibrated *c, uint64_t frame, size_t pixel
         return (char *)scratch->chunk + within * frame_pixels * m->values * m->element +
                pixel * m->element * (m->planes ? 1 : m->values);
     }
+    const char *in_place = look_at_plain(m, first, within, pixel, n, scratch, plane);
+    if (in_place)
+        return in_place;
+    *plane = n * m->element;
     return make_pixels(scratch, n * m->values * m->element) &&
                    read_plain(m, first, within, pixel, n, scratch->pixels)
                ? scratch->pixels

@@ -10,6 +10,7 @@
 
 #include "../bitshuffle.h"
 #include "calibrated.h"
+#include "inplace.h"
 
 /* Do the numbers lie in the file as they are in memory, so that its descriptor gives them? */
 bool h5calib_plain_storage(binding *b, const h5calib_source *source);
@@ -37,6 +38,8 @@ typedef struct h5calib_scratch {
     size_t number;            /* which */
     h5calib_bitshuffle parts; /* of one that is to be decoded in parts */
     size_t first, n;          /* its elements that `pixels` holds */
+    bool in_place;            /* raw pixels may be looked at where they are (inplace.h) */
+    h5calib_window *window;   /* that is being looked at */
 } h5calib_scratch;
 void h5calib_scratch_free(h5calib_scratch *scratch);
 
@@ -46,9 +49,12 @@ bool h5calib_rawmap_decodes(const struct rawmap *map);
 bool h5calib_rawmap_decodes_parts(const struct rawmap *map);
 size_t h5calib_rawmap_chunk(const struct rawmap *map, uint64_t frame);
 
-/* Pixels [pixel, pixel + n) of a resolved raw frame, somewhere in `scratch`; NULL on failure.
- * The second values of H5CALIB_RAW_FIRST lie `*plane` bytes behind the first. No HDF5. */
+/* Pixels [pixel, pixel + n) of a resolved raw frame, in `scratch` or where the system keeps the
+ * file; NULL on failure. The second values of H5CALIB_RAW_FIRST lie `*plane` bytes behind the
+ * first. No HDF5. */
 const char *h5calib_rawmap_get(const calibrated *c, uint64_t frame, size_t pixel, size_t n,
                                h5calib_scratch *scratch, size_t *plane);
+/* They were looked at; false: they were not what the file holds. */
+bool h5calib_rawmap_done(h5calib_scratch *scratch);
 
 #endif

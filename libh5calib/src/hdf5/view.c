@@ -9,6 +9,7 @@
 
 #include "../core.h"
 #include "calibrated.h"
+#include "inplace.h"
 #include "superblock.h"
 
 /* A write within the clock's tick of an earlier one does not change the time
@@ -174,6 +175,7 @@ static bool open_by_name(binding *b, view *v)
 static void close_view(binding *b, view *v)
 {
     h5calib_calibrated_free_all(b, v);
+    h5calib_inplace_forget(v);
     if (v->file >= 0)
         b->api.H5Fclose(v->file);
     if (v->access >= 0)
@@ -190,9 +192,11 @@ static void close_view(binding *b, view *v)
 
 static view *new_view(binding *b)
 {
+    static _Atomic(uint64_t) last;
     view *v = calloc(1, sizeof *v);
     if (!v)
         return NULL;
+    v->number = ++last;
     v->file = -1;
     v->fd = v->hdf5_fd = -1;
     v->access = h5calib_new_access(b);

@@ -23,10 +23,11 @@
 
 typedef struct view {
     struct view *next;
-    int uses;     /* by callbacks under way; a used view is never closed */
-    int holds;    /* by datasets set up from other files, kept between calls */
-    bool dropped; /* out of the list: closed when its last use ends */
-    bool settled; /* the file was old enough when it was opened: a later write will show */
+    uint64_t number; /* no other view has or had it */
+    int uses;        /* by callbacks under way; a used view is never closed */
+    int holds;       /* by datasets set up from other files, kept between calls */
+    bool dropped;    /* out of the list: closed when its last use ends */
+    bool settled;    /* the file was old enough when it was opened: a later write will show */
     h5calib_stamp stamp;
     hid_t file;
     hid_t access; /* file access property list, private in the same way */

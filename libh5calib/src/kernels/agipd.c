@@ -166,6 +166,8 @@ H5CALIB_INLINE TARGET void FN(agipd_blocks)(const h5calib_run *run, size_t i, si
         FN(agipd_fetch)(voltage, h5calib_sight_from(run, i, n), least, pixel, thresholds, f, dtype);
     for (size_t b = 0; b < n; b += H5CALIB_BLOCK) {
         VEC value[FN(vectors)];
+        H5CALIB_FETCH(voltage + b + H5CALIB_RAW_SOON);
+        H5CALIB_FETCH(signal + b + H5CALIB_RAW_SOON - H5CALIB_AHEAD);
         FN(fetch_high)(f, dtype, &target, b + H5CALIB_SOON);
         EACH_VECTOR(v) value[v] = SIMD(real)(SIMD(load_words)(signal + b + v * LANES));
         if (thresholds && FN(agipd_not_high)(voltage, least, pixel, b)) {

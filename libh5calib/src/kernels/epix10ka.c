@@ -10,7 +10,7 @@
 H5CALIB_INLINE TARGET void FN(epix10ka_tile)(const h5calib_calibrator *c, const h5calib_cell *cell,
                                              const h5calib_run *run, size_t i, size_t n, int pass)
 {
-    const uint16_t *raw = (const uint16_t *)run->raw[0] + i;
+    const h5calib_raw_u16 *raw = (const h5calib_raw_u16 *)run->raw[0] + i;
     FN(stages) stages;
     SCRATCH(scratch);
     SCRATCH(values);

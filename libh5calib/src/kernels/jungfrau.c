@@ -10,7 +10,7 @@
 static TARGET void FN(jungfrau_any)(const h5calib_calibrator *c, const h5calib_cell *cell,
                                     const h5calib_run *run, size_t i, size_t n, int pass)
 {
-    const uint16_t *raw = (const uint16_t *)run->raw[0] + i;
+    const h5calib_raw_u16 *raw = (const h5calib_raw_u16 *)run->raw[0] + i;
     const REAL energy = (REAL)c->parameters[PHOTON_ENERGY];
     const int policy = (int)c->parameters[INVALID_GAIN];
     const INT invalid = INVALID | (policy == INVALID_IS_G2 ? H5CALIB_LOW : H5CALIB_HIGH);
@@ -127,6 +127,7 @@ H5CALIB_INLINE TARGET void FN(jungfrau_blocks)(const h5calib_calibrator *c,
     for (size_t b = 0; b < n; b += H5CALIB_BLOCK) {
         FN(block) block = {.any_medium = false};
         VEC value[FN(vectors)];
+        H5CALIB_FETCH(raw + b + H5CALIB_RAW_SOON);
         const bool coded = FN(jungfrau_coded)(raw + b);
         FN(fetch_high)(f, dtype, &target, b + H5CALIB_SOON);
         if (coded && !FN(jungfrau_stages)(raw + b, &block)) {

@@ -10,7 +10,7 @@
 H5CALIB_INLINE TARGET void FN(lpd_tile)(const h5calib_calibrator *c, const h5calib_cell *cell,
                                         const h5calib_run *run, size_t i, size_t n)
 {
-    const uint16_t *raw = (const uint16_t *)run->raw[0] + i;
+    const h5calib_raw_u16 *raw = (const h5calib_raw_u16 *)run->raw[0] + i;
     const int fixed = (int)c->parameters[FIXED_GAIN];
     FN(stages) stages;
     SCRATCH(value);

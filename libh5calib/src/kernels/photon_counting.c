@@ -8,7 +8,8 @@
 /* Compared as stored: large counts are not whole numbers in float. */
 #define COUNTS(type, most)                                                                         \
     {                                                                                              \
-        const type *raw = (const type *)run->raw[0] + i;                                           \
+        H5CALIB_ANYWHERE(type, raw_number);                                                        \
+        const raw_number *raw = (const raw_number *)run->raw[0] + i;                               \
         EACH(j, n)                                                                                 \
         {                                                                                          \
             const double count = (double)raw[j];                                                   \

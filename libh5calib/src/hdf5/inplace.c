@@ -1,0 +1,302 @@
+/*
+ * inplace.c - bytes of a file looked at where the system keeps them.
+ */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE /* siginfo_t, MAP_ANONYMOUS */
+#endif
+#include "inplace.h"
+
+#if !defined(__linux__)
+
+bool h5calib_inplace_begin(void)
+{
+    return false;
+}
+void h5calib_inplace_end(void) {}
+const char *h5calib_inplace_get(const view *v, uint64_t offset, size_t n, h5calib_window **window)
+{
+    (void)v, (void)offset, (void)n, (void)window;
+    return NULL;
+}
+bool h5calib_inplace_release(h5calib_window *window)
+{
+    (void)window;
+    return true;
+}
+void h5calib_inplace_bound(size_t bytes)
+{
+    (void)bytes;
+}
+void h5calib_inplace_forget(const view *v)
+{
+    (void)v;
+}
+void h5calib_inplace_after_fork(void) {}
+
+#else
+
+#include <errno.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#define N_WINDOWS 16
+#define WINDOW_BYTES ((uint64_t)16 << 20)
+#define HUGE_PAGE ((uint64_t)2 << 20) /* windows begin where the system can use one */
+
+struct h5calib_window {
+    _Atomic(uintptr_t) at; /* 0: there is none; the signal handler looks at these */
+    _Atomic(size_t) bytes;
+    _Atomic(bool) cut; /* pages of it are zeros of ours */
+    uint64_t file;     /* number of the view, 0: of one that is gone */
+    uint64_t begin;    /* in the file */
+    unsigned users;
+    uint64_t used; /* when last */
+};
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static h5calib_window windows[N_WINDOWS];
+static unsigned allowed = N_WINDOWS;
+static uint64_t now;
+
+/* ---- SIGBUS -------------------------------------------------------------------------------- */
+
+static unsigned begun;
+static uintptr_t page_bytes;
+static struct sigaction before; /* ours */
+static volatile sig_atomic_t passing_on;
+
+/* A page of zeros, and all behind it: the file ends before them. */
+static bool replace(uintptr_t address)
+{
+    for (h5calib_window *w = windows; w < windows + N_WINDOWS; w++) {
+        const uintptr_t at = atomic_load(&w->at);
+        const size_t bytes = atomic_load(&w->bytes);
+        if (at == 0 || address < at || address - at >= bytes)
+            continue;
+        const uintptr_t first = address - address % page_bytes;
+        atomic_store(&w->cut, true);
+        return mmap((void *)first, at + bytes - first, PROT_READ,
+                    MAP_FIXED | MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) != MAP_FAILED;
+    }
+    return false;
+}
+
+/* As if we were not there: a fault comes again and finds the default action. */
+static void by_default(int number, bool sent)
+{
+    struct sigaction action;
+    if (sent && before.sa_handler == SIG_IGN)
+        return;
+    memset(&action, 0, sizeof action);
+    action.sa_handler = SIG_DFL;
+    sigaction(number, &action, NULL);
+    if (sent)
+        raise(number);
+}
+
+static void on_bus_error(int number, siginfo_t *info, void *context)
+{
+    const int error = errno;
+    const bool sent = info->si_code <= 0; /* by a program, not by the processor */
+    if (!sent && replace((uintptr_t)info->si_addr)) {
+        errno = error;
+        return;
+    }
+    const bool again = passing_on; /* a handler that was put above ours and called it in turn */
+    passing_on = 1;
+    if (!again && (before.sa_flags & SA_SIGINFO))
+        before.sa_sigaction(number, info, context);
+    else if (!again && before.sa_handler != SIG_DFL && before.sa_handler != SIG_IGN)
+        before.sa_handler(number);
+    else
+        by_default(number, sent);
+    passing_on = 0;
+    errno = error;
+}
+
+static bool is_ours(const struct sigaction *action)
+{
+    return (action->sa_flags & SA_SIGINFO) && action->sa_sigaction == on_bus_error;
+}
+
+static bool install(void)
+{
+    struct sigaction found, ours;
+    if (sigaction(SIGBUS, NULL, &found) != 0)
+        return false;
+    if (is_ours(&found))
+        return true;
+    before = found;
+    page_bytes = (uintptr_t)sysconf(_SC_PAGESIZE);
+    memset(&ours, 0, sizeof ours);
+    ours.sa_sigaction = on_bus_error;
+    ours.sa_flags = SA_SIGINFO | SA_NODEFER | SA_ONSTACK | SA_RESTART;
+    return sigaction(SIGBUS, &ours, NULL) == 0;
+}
+
+bool h5calib_inplace_begin(void)
+{
+    const char *text = getenv("H5CALIB_IN_PLACE");
+    if (text && strcmp(text, "0") == 0)
+        return false;
+    pthread_mutex_lock(&lock);
+    const bool ok = install();
+    begun += ok;
+    pthread_mutex_unlock(&lock);
+    return ok;
+}
+
+void h5calib_inplace_end(void)
+{
+    struct sigaction found;
+    pthread_mutex_lock(&lock);
+    if (begun > 0 && --begun == 0 && sigaction(SIGBUS, NULL, &found) == 0 && is_ours(&found))
+        sigaction(SIGBUS, &before, NULL);
+    pthread_mutex_unlock(&lock);
+}
+
+/* A thread that blocks SIGBUS would be killed by it. */
+static bool bus_errors_arrive(void)
+{
+    sigset_t blocked;
+    return pthread_sigmask(SIG_BLOCK, NULL, &blocked) == 0 && !sigismember(&blocked, SIGBUS);
+}
+
+/* ---- windows ------------------------------------------------------------------------------- */
+
+static void close_window(h5calib_window *w)
+{
+    void *const at = (void *)atomic_load(&w->at);
+    const size_t bytes = atomic_load(&w->bytes);
+    if (!at)
+        return;
+    atomic_store(&w->at, 0);
+    munmap(at, bytes);
+    atomic_store(&w->cut, false);
+}
+
+/* The one used longest ago that nobody uses now. */
+static h5calib_window *oldest(void)
+{
+    h5calib_window *found = NULL;
+    for (h5calib_window *w = windows; w < windows + N_WINDOWS; w++)
+        if (atomic_load(&w->at) && w->users == 0 && (!found || w->used < found->used))
+            found = w;
+    return found;
+}
+
+/* A free place, closing windows until there is room for `room` more; NULL: there is none. */
+static h5calib_window *make_room(unsigned room)
+{
+    h5calib_window *free_one = NULL, *old;
+    unsigned open = 0;
+    for (h5calib_window *w = windows; w < windows + N_WINDOWS; w++) {
+        if (atomic_load(&w->at))
+            open++;
+        else
+            free_one = w;
+    }
+    for (; open + room > allowed && (old = oldest()) != NULL; open--)
+        close_window(free_one = old);
+    return open + room > allowed ? NULL : free_one;
+}
+
+static bool covers(const h5calib_window *w, const view *v, uint64_t offset, size_t n)
+{
+    return atomic_load(&w->at) && w->file == v->number && !atomic_load(&w->cut) &&
+           offset >= w->begin && offset + n <= w->begin + atomic_load(&w->bytes);
+}
+
+static h5calib_window *find(const view *v, uint64_t offset, size_t n)
+{
+    for (h5calib_window *w = windows; w < windows + N_WINDOWS; w++)
+        if (covers(w, v, offset, n))
+            return w;
+    return NULL;
+}
+
+/* A window around these bytes; one that they would cross begins with them. */
+static h5calib_window *open_window(const view *v, uint64_t offset, size_t n)
+{
+    uint64_t begin = offset - offset % WINDOW_BYTES;
+    if (offset + n > begin + WINDOW_BYTES)
+        begin = offset - offset % HUGE_PAGE;
+    if (offset + n > begin + WINDOW_BYTES || offset + n > v->stamp.size)
+        return NULL;
+    h5calib_window *w = make_room(1);
+    if (!w)
+        return NULL;
+    const uint64_t left = v->stamp.size - begin;
+    const size_t bytes = (size_t)(left < WINDOW_BYTES ? left : WINDOW_BYTES);
+    void *at = mmap(NULL, bytes, PROT_READ, MAP_SHARED, v->fd, (off_t)begin);
+    if (at == MAP_FAILED)
+        return NULL;
+    w->file = v->number;
+    w->begin = begin;
+    atomic_store(&w->bytes, bytes);
+    atomic_store(&w->at, (uintptr_t)at);
+    return w;
+}
+
+const char *h5calib_inplace_get(const view *v, uint64_t offset, size_t n, h5calib_window **window)
+{
+    if (n == 0 || v->fd < 0 || !bus_errors_arrive() || !h5calib_in_memory(v->fd, offset + n - 1))
+        return NULL;
+    pthread_mutex_lock(&lock);
+    h5calib_window *w = find(v, offset, n);
+    if (!w)
+        w = open_window(v, offset, n);
+    if (w) {
+        w->users++;
+        w->used = ++now;
+    }
+    pthread_mutex_unlock(&lock);
+    *window = w;
+    return w ? (const char *)atomic_load(&w->at) + (offset - w->begin) : NULL;
+}
+
+bool h5calib_inplace_release(h5calib_window *window)
+{
+    pthread_mutex_lock(&lock);
+    const bool cut = atomic_load(&window->cut);
+    if (--window->users == 0 && (cut || window->file == 0))
+        close_window(window);
+    pthread_mutex_unlock(&lock);
+    return !cut;
+}
+
+void h5calib_inplace_bound(size_t bytes)
+{
+    const uint64_t most = bytes / WINDOW_BYTES;
+    pthread_mutex_lock(&lock);
+    allowed = most < N_WINDOWS ? (unsigned)most : N_WINDOWS;
+    make_room(0);
+    pthread_mutex_unlock(&lock);
+}
+
+void h5calib_inplace_forget(const view *v)
+{
+    pthread_mutex_lock(&lock);
+    for (h5calib_window *w = windows; w < windows + N_WINDOWS; w++) {
+        if (w->file != v->number)
+            continue;
+        w->file = 0;
+        if (w->users == 0)
+            close_window(w);
+    }
+    pthread_mutex_unlock(&lock);
+}
+
+void h5calib_inplace_after_fork(void)
+{
+    static const pthread_mutex_t fresh = PTHREAD_MUTEX_INITIALIZER;
+    memcpy(&lock, &fresh, sizeof lock);
+    begun = 0;
+    for (h5calib_window *w = windows; w < windows + N_WINDOWS; w++)
+        w->users = 0;
+}
+#endif

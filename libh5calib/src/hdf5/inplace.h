@@ -1,0 +1,43 @@
+/*
+ * inplace.h - bytes of a file looked at where the system keeps them.
+ *
+ * Reading a file that is in the page cache copies it, and the processor waits for memory while
+ * it does. A mapping gives the bytes themselves, which kernels fetch ahead of themselves while
+ * they compute. Three rules make that safe and bounded:
+ *
+ *   - Whoever looks at a mapped page behind the end of its file gets SIGBUS: another program may
+ *     cut the file short at any moment. While anything is looked at, SIGBUS is ours: such a page
+ *     becomes one of zeros, and who looked at it learns that in the end. What is not ours goes
+ *     on to the handler that was there before.
+ *   - Mapped pages count as memory of the process. At most 16 windows of 16 MiB are kept, as many
+ *     as the bound of the cache leaves room for; those used longest ago go first.
+ *   - Only what is in the page cache is looked at. What has to come from a disk or a network is
+ *     read, which the system does better, and whose errors are errors.
+ *
+ * Linux only, where it was measured; elsewhere there are no windows. H5CALIB_IN_PLACE=0 turns it
+ * off.
+ */
+#ifndef H5CALIB_INPLACE_H
+#define H5CALIB_INPLACE_H
+
+#include "view.h"
+
+typedef struct h5calib_window h5calib_window;
+
+/* Something will be looked at until h5calib_inplace_end. False: it must be read. */
+bool h5calib_inplace_begin(void);
+void h5calib_inplace_end(void);
+
+/* n bytes at an offset of a file, as long as *window is held; NULL: read them. Any thread. */
+const char *h5calib_inplace_get(const view *v, uint64_t offset, size_t n, h5calib_window **window);
+/* False: the file was cut short meanwhile, and some of the bytes were zeros of ours. */
+bool h5calib_inplace_release(h5calib_window *window);
+
+/* So many bytes may be mapped from now on. */
+void h5calib_inplace_bound(size_t bytes);
+/* The view is going away; nobody looks at it any more. */
+void h5calib_inplace_forget(const view *v);
+/* In the child after a fork, where nobody but the caller is left. */
+void h5calib_inplace_after_fork(void);
+
+#endif

@@ -132,23 +132,35 @@ static bool set_nan(const h5calib_calibrator *c, h5calib_plane *plane, size_t i)
     return true;
 }
 
-/* The least of `planes` planes in each block, all float16 or float32. NULL: they are not, or
- * there is no memory; kernels can do without. */
-static float *least_of(const h5calib_calibrator *c, const h5calib_plane *planes, unsigned n_planes)
+/* The first whole number above x. None is above 65535, where kernels look once more in vain. */
+static uint16_t first_above(float x)
+{
+    return x < 0 ? 0 : x < UINT16_MAX ? (uint16_t)((uint16_t)x + 1) : UINT16_MAX;
+}
+
+/* The least raw number that is above any of `planes` planes in each block, all float16 or float32.
+ * NULL: they are not, or there is no memory; kernels can do without. */
+static uint16_t *least_above(const h5calib_calibrator *c, const h5calib_plane *planes,
+                             unsigned n_planes)
 {
     const size_t n = c->ny * c->nx, blocks = (n + H5CALIB_BLOCK - 1) / H5CALIB_BLOCK;
+    enum { BLOCKS_OF_TILE = H5CALIB_TILE / H5CALIB_BLOCK };
     for (unsigned p = 0; p < n_planes; p++)
         if (planes[p].dtype != H5CALIB_F16 && planes[p].dtype != H5CALIB_F32)
             return NULL;
-    float *least = h5calib_allocate(blocks * sizeof *least);
-    for (size_t i = 0; least && i < blocks; i++)
-        least[i] = INFINITY;
-    for (unsigned p = 0; least && p < n_planes; p++)
-        for (size_t i = 0; i < n; i += H5CALIB_TILE)
-            h5calib_checks_in_use()->lower(
-                (char *)planes[p].data + (planes[p].uniform ? 0 : i * planes[p].size),
-                planes[p].dtype, n - i < H5CALIB_TILE ? n - i : H5CALIB_TILE,
-                least + i / H5CALIB_BLOCK);
+    uint16_t *least = h5calib_allocate(blocks * sizeof *least);
+    for (size_t i = 0; least && i < n; i += H5CALIB_TILE) {
+        const size_t left = n - i < H5CALIB_TILE ? n - i : H5CALIB_TILE;
+        float values[BLOCKS_OF_TILE];
+        for (size_t k = 0; k < BLOCKS_OF_TILE; k++)
+            values[k] = INFINITY;
+        for (unsigned p = 0; p < n_planes; p++)
+            h5calib_checks_in_use()->lower((char *)planes[p].data +
+                                               (planes[p].uniform ? 0 : i * planes[p].size),
+                                           planes[p].dtype, left, values);
+        for (size_t k = 0; k * H5CALIB_BLOCK < left; k++)
+            least[i / H5CALIB_BLOCK + k] = first_above(values[k]);
+    }
     return least;
 }
 
@@ -255,7 +267,7 @@ static bool take_constant(const h5calib_calibrator *c, const h5calib_array *arra
             return false;
     }
     if (flags & H5CALIB_CONSTANT_COMPARED)
-        to->least[k] = least_of(c, planes, c->constants[k].planes);
+        to->least[k] = least_above(c, planes, c->constants[k].planes);
     return true;
 }
 

@@ -99,9 +99,9 @@ struct h5calib_calibrator {
 struct h5calib_cell {
     size_t bytes;
     void *arrays[H5CALIB_MAX_CONSTANTS]; /* adopted */
-    /* Of a float16 or float32 constant that is compared with: the least value of all its planes
-     * in each H5CALIB_BLOCK pixels of the frame. */
-    float *least[H5CALIB_MAX_CONSTANTS];
+    /* Of a float16 or float32 constant that is compared with: for each H5CALIB_BLOCK pixels of
+     * the frame, a raw number that all those above any value there are not below. */
+    uint16_t *least[H5CALIB_MAX_CONSTANTS];
     double mean[H5CALIB_MAX_CONSTANTS];
     h5calib_plane planes[H5CALIB_MAX_CONSTANTS][H5CALIB_MAX_PLANES];
 };

@@ -66,6 +66,22 @@ OP __m256 h5calib_avx2_test(__m256i x, int32_t bits)
     const __m256i none = _mm256_cmpeq_epi32(h5calib_avx2_bits(x, bits), _mm256_setzero_si256());
     return _mm256_castsi256_ps(_mm256_xor_si256(none, _mm256_set1_epi32(-1)));
 }
+/* Is any of H5CALIB_BLOCK raw numbers at least `least`? Has any of them one of these bits? */
+OP bool h5calib_avx2_any_from(const uint16_t *x, uint16_t least)
+{
+    const __m256i from = _mm256_set1_epi16((short)least);
+    const __m256i a = _mm256_loadu_si256((const __m256i *)x);
+    const __m256i b = _mm256_loadu_si256((const __m256i *)(x + 16));
+    return _mm256_movemask_epi8(
+               _mm256_or_si256(_mm256_cmpeq_epi16(_mm256_max_epu16(a, from), a),
+                               _mm256_cmpeq_epi16(_mm256_max_epu16(b, from), b))) != 0;
+}
+OP bool h5calib_avx2_any_bits(const uint16_t *x, uint16_t bits)
+{
+    const __m256i a = _mm256_loadu_si256((const __m256i *)x);
+    const __m256i b = _mm256_loadu_si256((const __m256i *)(x + 16));
+    return !_mm256_testz_si256(_mm256_or_si256(a, b), _mm256_set1_epi16((short)bits));
+}
 OP __m256 h5calib_avx2_above(__m256 x, __m256 y)
 {
     return _mm256_cmp_ps(x, y, _CMP_GT_OQ);
@@ -148,6 +164,14 @@ OP __mmask16 h5calib_avx512_equal(__m512i x, int32_t y)
 OP __mmask16 h5calib_avx512_test(__m512i x, int32_t bits)
 {
     return _mm512_test_epi32_mask(x, _mm512_set1_epi32(bits));
+}
+OP bool h5calib_avx512_any_from(const uint16_t *x, uint16_t least)
+{
+    return _mm512_cmpge_epu16_mask(_mm512_loadu_si512(x), _mm512_set1_epi16((short)least)) != 0;
+}
+OP bool h5calib_avx512_any_bits(const uint16_t *x, uint16_t bits)
+{
+    return _mm512_test_epi16_mask(_mm512_loadu_si512(x), _mm512_set1_epi16((short)bits)) != 0;
 }
 OP __mmask16 h5calib_avx512_above(__m512 x, __m512 y)
 {
@@ -235,6 +259,24 @@ OP uint32x4_t h5calib_neon_equal(int32x4_t x, int32_t y)
 OP uint32x4_t h5calib_neon_test(int32x4_t x, int32_t bits)
 {
     return vtstq_s32(x, vdupq_n_s32(bits));
+}
+OP uint16x8_t h5calib_neon_sixteen(const uint16_t *x, int i)
+{
+    return vld1q_u16(x + 8 * i);
+}
+OP bool h5calib_neon_any_from(const uint16_t *x, uint16_t least)
+{
+    const uint16x8_t most =
+        vmaxq_u16(vmaxq_u16(h5calib_neon_sixteen(x, 0), h5calib_neon_sixteen(x, 1)),
+                  vmaxq_u16(h5calib_neon_sixteen(x, 2), h5calib_neon_sixteen(x, 3)));
+    return vmaxvq_u16(most) >= least;
+}
+OP bool h5calib_neon_any_bits(const uint16_t *x, uint16_t bits)
+{
+    const uint16x8_t all =
+        vorrq_u16(vorrq_u16(h5calib_neon_sixteen(x, 0), h5calib_neon_sixteen(x, 1)),
+                  vorrq_u16(h5calib_neon_sixteen(x, 2), h5calib_neon_sixteen(x, 3)));
+    return vmaxvq_u16(vandq_u16(all, vdupq_n_u16(bits))) != 0;
 }
 OP uint32x4_t h5calib_neon_above(float32x4_t x, float32x4_t y)
 {

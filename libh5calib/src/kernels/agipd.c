@@ -108,17 +108,14 @@ H5CALIB_INLINE TARGET bool FN(agipd_above)(const uint16_t *voltage, const VEC *t
     return any;
 }
 
-/* Is any pixel of block b above the least of all thresholds there? Where none is, as nearly
- * everywhere, the thresholds themselves need not be read. */
-H5CALIB_INLINE TARGET bool FN(agipd_not_high)(const uint16_t *voltage, const float *least,
+/* May any pixel of block b be above a threshold? Where none is, as nearly everywhere, the
+ * thresholds themselves need not be read. */
+H5CALIB_INLINE TARGET bool FN(agipd_not_high)(const uint16_t *voltage, const uint16_t *least,
                                               size_t pixel, size_t b)
 {
-    VEC threshold[FN(vectors)];
-    MASK above[FN(vectors)];
-    const float one = least[(pixel + b) / H5CALIB_BLOCK];
-    const float two = least[(pixel + b + H5CALIB_BLOCK - 1) / H5CALIB_BLOCK];
-    EACH_VECTOR(v) threshold[v] = SIMD(set)(one < two ? one : two);
-    return FN(agipd_above)(voltage, threshold, b, above);
+    const uint16_t one = least[(pixel + b) / H5CALIB_BLOCK];
+    const uint16_t two = least[(pixel + b + H5CALIB_BLOCK - 1) / H5CALIB_BLOCK];
+    return SIMD(any_from)(voltage + b, one < two ? one : two);
 }
 
 H5CALIB_INLINE TARGET void FN(agipd_stages)(const uint16_t *voltage,
@@ -135,7 +132,7 @@ H5CALIB_INLINE TARGET void FN(agipd_stages)(const uint16_t *voltage,
 }
 
 H5CALIB_INLINE TARGET void FN(agipd_fetch)(const uint16_t *voltage, h5calib_sight sight,
-                                           const float *least, size_t pixel,
+                                           const uint16_t *least, size_t pixel,
                                            const h5calib_formula *thresholds,
                                            const h5calib_formula *f, h5calib_dtype dtype)
 {
@@ -154,7 +151,8 @@ H5CALIB_INLINE TARGET void FN(agipd_fetch)(const uint16_t *voltage, h5calib_sigh
 
 /* thresholds: NULL with fixed gain */
 H5CALIB_INLINE TARGET void FN(agipd_blocks)(const h5calib_run *run, size_t i, size_t n, bool chain,
-                                            const float *least, const h5calib_formula *thresholds,
+                                            const uint16_t *least,
+                                            const h5calib_formula *thresholds,
                                             const h5calib_formula *f, h5calib_dtype dtype,
                                             bool multiply)
 {

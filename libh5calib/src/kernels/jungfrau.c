@@ -77,9 +77,7 @@ static TARGET void FN(jungfrau_any)(const h5calib_calibrator *c, const h5calib_c
 /* Is any pixel of a block not in high gain? */
 H5CALIB_INLINE TARGET bool FN(jungfrau_coded)(const uint16_t *raw)
 {
-    bool coded = false;
-    EACH_VECTOR(v) coded |= SIMD(any)(SIMD(test)(SIMD(load_words)(raw + v * LANES), 0xc000));
-    return coded;
+    return SIMD(any_bits)(raw, 0xc000);
 }
 
 /* The gain codes of a block; false: one is invalid. */

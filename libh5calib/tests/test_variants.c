@@ -241,9 +241,10 @@ static int try_algorithm(const h5calib_algorithm *a)
     return works;
 }
 
-/* AGIPD, every variant: pixels of pedestals 1, 2, 3, signal 100 and voltage 4 give `expected`. */
+/* AGIPD, every variant: pixels of pedestals 1, 2, 3, signal 100 and that voltage give `expected`.
+ */
 enum { ROW = 512 };
-static void check_thresholds(const float *threshold, const float *expected)
+static void check_thresholds(uint16_t voltage, const float *threshold, const float *expected)
 {
     static float pedestal[3 * ROW], out[ROW];
     static uint16_t raw[2 * ROW];
@@ -255,7 +256,7 @@ static void check_thresholds(const float *threshold, const float *expected)
         {pedestal, H5CALIB_F32, 1, 3, {0, row, row, 4}}};
     for (int i = 0; i < ROW; i++) {
         raw[i] = 100;
-        raw[ROW + i] = 4;
+        raw[ROW + i] = voltage;
         for (int stage = 0; stage < 3; stage++)
             pedestal[stage * ROW + i] = (float)(1 + stage);
     }
@@ -270,8 +271,8 @@ static void check_thresholds(const float *threshold, const float *expected)
                                 sizeof message) == H5CALIB_OK,
               "%s", message);
         for (int i = 0; i < ROW; i++)
-            CHECK(out[i] == expected[i], "%s: pixel %d, thresholds %g %g: %g",
-                  h5calib_last_kernel(), i, threshold[i], threshold[ROW + i], out[i]);
+            CHECK(out[i] == expected[i], "%s: pixel %d, voltage %d, thresholds %g %g: %g",
+                  h5calib_last_kernel(), i, voltage, threshold[i], threshold[ROW + i], out[i]);
         h5calib_calibration_free(c);
     }
 }
@@ -287,7 +288,7 @@ static void check_thresholds_out_of_order(void)
             threshold[ROW + i] = seconds[s];
             expected[i] = 4 > seconds[s] ? 97 : 99;
         }
-        check_thresholds(threshold, expected);
+        check_thresholds(4, threshold, expected);
     }
 }
 
@@ -305,7 +306,25 @@ static void check_single_pixels(void)
                 expected[i] = 99;
             threshold[(k % 2) * ROW + pixel] = 3;
             expected[pixel] = k % 2 ? 97 : 98;
-            check_thresholds(threshold, expected);
+            check_thresholds(4, threshold, expected);
+        }
+}
+
+/* The least and the greatest voltages, and thresholds between and beyond them. */
+static void check_extreme_voltages(void)
+{
+    static const uint16_t voltages[] = {0, 1, 2, 65533, 65534, 65535};
+    static const float seconds[] = {-INFINITY, -1,    -0.25f,   -0.0f, 0,     0.5f,     1,
+                                    65533.5f,  65534, 65534.5f, 65535, 65536, INFINITY, NAN};
+    float threshold[2 * ROW], expected[ROW];
+    for (size_t v = 0; v < sizeof voltages / sizeof *voltages; v++)
+        for (size_t s = 0; s < sizeof seconds / sizeof *seconds; s++) {
+            for (int i = 0; i < ROW; i++) {
+                threshold[i] = INFINITY;
+                threshold[ROW + i] = seconds[s];
+                expected[i] = voltages[v] > seconds[s] ? 97 : 99;
+            }
+            check_thresholds(voltages[v], threshold, expected);
         }
 }
 
@@ -314,6 +333,7 @@ int main(int argc, char **argv)
     const int wanted = argc > 1 ? atoi(argv[1]) : 100;
     check_thresholds_out_of_order();
     check_single_pixels();
+    check_extreme_voltages();
     for (size_t i = 0; h5calib_algorithm_at(i); i++) {
         const h5calib_algorithm *a = h5calib_algorithm_at(i);
         const int most = strcmp(a->name, "agipd") == 0 ? 8 * wanted : wanted; /* most options */

@@ -9,7 +9,7 @@
  *     cut the file short at any moment. While anything is looked at, SIGBUS is ours: such a page
  *     becomes one of zeros, and who looked at it learns that in the end. What is not ours goes
  *     on to the handler that was there before.
- *   - Mapped pages count as memory of the process. At most 16 windows of 16 MiB are kept, as many
+ *   - Mapped pages count as memory of the process. At most 32 windows of 8 MiB are kept, as many
  *     as the bound of the cache leaves room for; those used longest ago go first.
  *   - Only what is in the page cache is looked at. What has to come from a disk or a network is
  *     read, which the system does better, and whose errors are errors.

@@ -283,10 +283,11 @@ def disk_bytes() -> int:
 # ---- cold, fresh processes -----------------------------------------------------------------------
 
 
-def cold(case: Case, rounds: int, only: str) -> list[dict]:
+def cold(case: Case, warm: Path, rounds: int, only: str) -> list[dict]:
     """Whole passes with files that are not in the page cache, where this machine lets us."""
     if not ("cold_vs_stored".startswith(only) or only.startswith("cold")):
         return []
+    fresh.let_go(warm)
     if not fresh.drop(case.path, case.copies):
         LOG.print(f"{case.name}: the page cache cannot be dropped, nothing cold measured")
         return []
@@ -297,6 +298,7 @@ def cold(case: Case, rounds: int, only: str) -> list[dict]:
     out, seconds = output_of(group, case.shape), {name: [] for name in ways}
     for i in range(rounds + 1):
         for name in list(ways)[:: 1 if i % 2 else -1]:
+            fresh.let_go(warm)
             if not fresh.drop(case.path, case.copies):
                 raise OSError(f"{case.path} stays in the page cache")
             start = time.perf_counter()
@@ -316,6 +318,7 @@ def cold(case: Case, rounds: int, only: str) -> list[dict]:
 def first_frame(case: Case, warm: Path, rounds: int, only: str) -> list[dict]:
     """Time from opening a file to its first frame, in processes that have just begun."""
     rows = []
+    fresh.let_go(warm)
     for end, more in (("", ()), ("_cold", ("cold",))):
         metric = f"first_frame_vs_stored{end}"
         if not metric.startswith(only) or (more and not fresh.drop(case.path, case.copies)):
@@ -397,7 +400,9 @@ def machine(folder: Path) -> list[dict]:
 
 def run_case(name: str, folder: Path, size: read_cases.Size, rounds: int, only: str) -> list[dict]:
     begin = time.perf_counter()
-    case, warm = read_cases.make(name, folder, size), fresh.make_warm(folder)
+    warm, case = fresh.make_warm(folder), read_cases.make(name, folder, size)
+    fresh.let_go(warm)
+    fresh.refill(*read_cases.files(case))
     LOG.print(f"{name}: files made in {time.perf_counter() - begin:.0f} s")
     rows = [row(name, "frames", [case.shape[0]], "count", chunks=list(case.chunks))]
     makers = [whole, part, lambda c: at_random(c, size.accesses)]
@@ -411,7 +416,7 @@ def run_case(name: str, folder: Path, size: read_cases.Size, rounds: int, only: 
     if case.kind == "agipd":
         rows += first_frame(case, warm, rounds, only)
     begin = time.perf_counter()
-    rows += cold(case, max(2, rounds // 2 + 1), only)
+    rows += cold(case, warm, max(2, rounds // 2 + 1), only)
     LOG.print(f"{name} cold: {time.perf_counter() - begin:.0f} s")
     for path in (*read_cases.files(case), warm):
         path.unlink()

@@ -23,6 +23,7 @@ import h5py
 import hdf5plugin  # noqa: F401  (the same modules for every dataset)
 import numpy as np
 
+READ_BYTES = 8 * 1024 * 1024
 BLOCK_CHUNKS = 8  # that one read call of the memory measurement covers
 
 
@@ -58,6 +59,26 @@ def drop(*paths: Path) -> bool:
         with contextlib.suppress(OSError):  # only root may
             Path("/proc/sys/vm/drop_caches").write_text("1\n")
     return max(map(resident, paths)) <= 0.01
+
+
+def refill(*paths: Path) -> None:
+    """Fill the page cache from the disk, as with data that was not written here just now.
+
+    What was read lies there in larger pages than what was written in pieces.
+    """
+    if not drop(*paths):
+        return
+    buffer = bytearray(READ_BYTES)
+    for path in paths:
+        with open(path, "rb", buffering=0) as f:
+            while f.readinto(buffer):
+                pass
+
+
+def let_go(warm: Path) -> None:
+    """The plugin keeps what it knows of closed files until it reads another one."""
+    with h5py.File(warm) as f:
+        f["calibrated"][...]
 
 
 def make_warm(folder: Path) -> Path:

@@ -66,8 +66,8 @@ static uint64_t now;
 
 static unsigned begun;
 static uintptr_t page_bytes;
-static struct sigaction before; /* ours */
-static volatile sig_atomic_t passing_on;
+static bool installed; /* our handler, and not taken away by us since */
+static struct sigaction before;
 
 /* A page of zeros, and all behind it: the file ends before them. */
 static bool replace(uintptr_t address)
@@ -102,19 +102,14 @@ static void on_bus_error(int number, siginfo_t *info, void *context)
 {
     const int error = errno;
     const bool sent = info->si_code <= 0; /* by a program, not by the processor */
-    if (!sent && replace((uintptr_t)info->si_addr)) {
-        errno = error;
-        return;
+    if (sent || !replace((uintptr_t)info->si_addr)) {
+        if (before.sa_flags & SA_SIGINFO)
+            before.sa_sigaction(number, info, context);
+        else if (before.sa_handler == SIG_DFL || before.sa_handler == SIG_IGN)
+            by_default(number, sent);
+        else
+            before.sa_handler(number);
     }
-    const bool again = passing_on; /* a handler that was put above ours and called it in turn */
-    passing_on = 1;
-    if (!again && (before.sa_flags & SA_SIGINFO))
-        before.sa_sigaction(number, info, context);
-    else if (!again && before.sa_handler != SIG_DFL && before.sa_handler != SIG_IGN)
-        before.sa_handler(number);
-    else
-        by_default(number, sent);
-    passing_on = 0;
     errno = error;
 }
 
@@ -123,19 +118,30 @@ static bool is_ours(const struct sigaction *action)
     return (action->sa_flags & SA_SIGINFO) && action->sa_sigaction == on_bus_error;
 }
 
+/* Where the program puts a handler above ours, that one passes on to us what it does not know,
+ * if it passes on at all: were ours put above it once more, they would call each other. */
 static bool install(void)
 {
     struct sigaction found, ours;
     if (sigaction(SIGBUS, NULL, &found) != 0)
         return false;
-    if (is_ours(&found))
-        return true;
+    if (installed)
+        return is_ours(&found);
     before = found;
     page_bytes = (uintptr_t)sysconf(_SC_PAGESIZE);
     memset(&ours, 0, sizeof ours);
     ours.sa_sigaction = on_bus_error;
-    ours.sa_flags = SA_SIGINFO | SA_NODEFER | SA_ONSTACK | SA_RESTART;
-    return sigaction(SIGBUS, &ours, NULL) == 0;
+    ours.sa_mask = before.sa_mask;
+    ours.sa_flags = SA_SIGINFO | SA_ONSTACK | (before.sa_flags & (SA_NODEFER | SA_RESTART));
+    installed = sigaction(SIGBUS, &ours, NULL) == 0;
+    return installed;
+}
+
+static void restore(void)
+{
+    struct sigaction found;
+    if (sigaction(SIGBUS, NULL, &found) == 0 && is_ours(&found))
+        installed = sigaction(SIGBUS, &before, NULL) != 0;
 }
 
 bool h5calib_inplace_begin(void)
@@ -152,10 +158,9 @@ bool h5calib_inplace_begin(void)
 
 void h5calib_inplace_end(void)
 {
-    struct sigaction found;
     pthread_mutex_lock(&lock);
-    if (begun > 0 && --begun == 0 && sigaction(SIGBUS, NULL, &found) == 0 && is_ours(&found))
-        sigaction(SIGBUS, &before, NULL);
+    if (begun > 0 && --begun == 0)
+        restore();
     pthread_mutex_unlock(&lock);
 }
 

@@ -230,7 +230,7 @@ static h5calib_window *open_window(const view *v, uint64_t offset, size_t n)
     uint64_t begin = offset - offset % WINDOW_BYTES;
     if (offset + n > begin + WINDOW_BYTES)
         begin = offset - offset % HUGE_PAGE;
-    if (offset + n > begin + WINDOW_BYTES || offset + n > v->stamp.size)
+    if (offset + n > begin + WINDOW_BYTES)
         return NULL;
     h5calib_window *w = make_room(1);
     if (!w)
@@ -249,7 +249,9 @@ static h5calib_window *open_window(const view *v, uint64_t offset, size_t n)
 
 const char *h5calib_inplace_get(const view *v, uint64_t offset, size_t n, h5calib_window **window)
 {
-    if (n == 0 || v->fd < 0 || !bus_errors_arrive() || !h5calib_in_memory(v->fd, offset + n - 1))
+    if (n == 0 || v->fd < 0 || n > v->stamp.size || offset > v->stamp.size - n)
+        return NULL; /* damaged files give any offset */
+    if (!bus_errors_arrive() || !h5calib_in_memory(v->fd, offset + n - 1))
         return NULL;
     pthread_mutex_lock(&lock);
     h5calib_window *w = find(v, offset, n);

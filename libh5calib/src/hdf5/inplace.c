@@ -52,7 +52,9 @@ struct h5calib_window {
     _Atomic(size_t) bytes;
     _Atomic(bool) cut; /* pages of it are zeros of ours */
     uint64_t file;     /* number of the view, 0: of one that is gone */
+    int fd;            /* of that view */
     uint64_t begin;    /* in the file */
+    uint64_t looked;   /* all before this may have been looked at */
     unsigned users;
     uint64_t used; /* when last */
 };
@@ -241,7 +243,8 @@ static h5calib_window *open_window(const view *v, uint64_t offset, size_t n)
     if (at == MAP_FAILED)
         return NULL;
     w->file = v->number;
-    w->begin = begin;
+    w->fd = v->fd;
+    w->begin = w->looked = begin;
     atomic_store(&w->bytes, bytes);
     atomic_store(&w->at, (uintptr_t)at);
     return w;
@@ -260,17 +263,24 @@ const char *h5calib_inplace_get(const view *v, uint64_t offset, size_t n, h5cali
     if (w) {
         w->users++;
         w->used = ++now;
+        if (w->looked < offset + n)
+            w->looked = offset + n;
     }
     pthread_mutex_unlock(&lock);
     *window = w;
     return w ? (const char *)atomic_load(&w->at) + (offset - w->begin) : NULL;
 }
 
+/* The page in which a file ends is zeros behind its end, without a bus error. */
 bool h5calib_inplace_release(h5calib_window *window)
 {
+    h5calib_stamp file;
+    const bool known = h5calib_stamp_fd(window->fd, &file);
     pthread_mutex_lock(&lock);
+    if (window->file == 0 || !known || file.size < window->looked)
+        atomic_store(&window->cut, true);
     const bool cut = atomic_load(&window->cut);
-    if (--window->users == 0 && (cut || window->file == 0))
+    if (--window->users == 0 && cut)
         close_window(window);
     pthread_mutex_unlock(&lock);
     return !cut;

@@ -1,0 +1,254 @@
+/*
+ * test_inplace.c - bytes looked at in the page cache are those of the file, in windows that stay
+ * within their bound and last as long as they are used.
+ */
+#include "view_of_file.h"
+
+#include <sys/wait.h>
+
+static uint64_t state = 2026;
+
+static uint64_t below(uint64_t n)
+{
+    return random_bits(&state) % n;
+}
+
+/* Windows of a file this process has now; `at`: only those that begin there. */
+static int windows_of(const char *name, uint64_t at)
+{
+    FILE *maps = fopen("/proc/self/maps", "r");
+    char line[4096];
+    int n = 0;
+    CHECK(maps, "no /proc here");
+    while (fgets(line, sizeof line, maps)) {
+        unsigned long long begin;
+        if (strstr(line, name) && sscanf(line, "%*s %*s %llx", &begin) == 1)
+            n += at == UINT64_MAX || begin == at;
+    }
+    fclose(maps);
+    return n;
+}
+#define WINDOWS(name) windows_of(name, UINT64_MAX)
+
+static void look(const view *v, uint64_t offset, size_t n)
+{
+    h5calib_window *window = NULL;
+    const char *bytes = h5calib_inplace_get(v, offset, n, &window);
+    CHECK(bytes && window, "%zu bytes at %llu", n, (unsigned long long)offset);
+    CHECK(right_bytes(bytes, offset, n), "%zu bytes at %llu", n, (unsigned long long)offset);
+    CHECK(h5calib_inplace_release(window), "%zu bytes at %llu", n, (unsigned long long)offset);
+}
+
+static void refuse(const view *v, uint64_t offset, size_t n)
+{
+    h5calib_window *window = NULL;
+    CHECK(!h5calib_inplace_get(v, offset, n, &window) && !window, "%zu bytes at %llu", n,
+          (unsigned long long)offset);
+}
+
+/* A file that ends in the middle of a page, in its fourth window. */
+static void check_bytes(void)
+{
+    view v = file_of("inplace_bytes.bin", 3 * WINDOW + 2 * MIB + 1234);
+    const uint64_t size = v.stamp.size;
+    for (int i = 0; i < 400; i++) {
+        const size_t n = 1 + (size_t)below(i % 8 ? 5000 : 200000);
+        const uint64_t border = WINDOW * (1 + below(3)), near = border - below(n + 1);
+        look(&v, i % 2 ? below(size - n) : near + n < size ? near : size - n, n);
+    }
+    look(&v, 0, 1);
+    look(&v, size - 1, 1);
+    look(&v, 3 * WINDOW - 1, 2);
+    look(&v, 0, WINDOW);
+    look(&v, WINDOW + 2 * MIB, WINDOW); /* of two windows: one that begins with it */
+    look(&v, WINDOW + 3 * MIB + 5, WINDOW - 2 * MIB);
+
+    refuse(&v, 0, 0);
+    refuse(&v, 0, WINDOW + 1);
+    refuse(&v, 1, WINDOW);
+    refuse(&v, size, 1);
+    refuse(&v, size - 1, 2);
+    refuse(&v, size + 5 * WINDOW, 1);
+    refuse(&v, UINT64_MAX - 4, 3);
+    refuse(&v, UINT64_MAX - 4, 10);
+    view image = v;
+    image.fd = -1;
+    refuse(&image, 0, 1);
+
+    /* the end is that of the file as it was opened, whatever it has become */
+    write_bytes(&v, size, size + 1000);
+    refuse(&v, size - 1, 2);
+    close_file(&v);
+    CHECK(WINDOWS("inplace_bytes.bin") == 0, "still mapped");
+}
+
+/* Two files, the same offsets. */
+static void check_files_apart(void)
+{
+    view one = file_of("inplace_one.bin", MIB), other = empty_file("inplace_other.bin");
+    h5calib_window *window;
+    other.stamp.size = MIB;
+    CHECK(ftruncate(other.fd, MIB) == 0 && pwrite(other.fd, "other", 5, 70000) == 5, "no file");
+    look(&one, 70000, 5);
+    const char *bytes = h5calib_inplace_get(&other, 70000, 5, &window);
+    CHECK(bytes && memcmp(bytes, "other", 5) == 0, "bytes of another file");
+    CHECK(h5calib_inplace_release(window), "not cut");
+    look(&one, 70000, 5);
+    close_file(&one);
+    CHECK(WINDOWS("inplace_one.bin") == 0 && WINDOWS("inplace_other.bin") == 1, "forgot another");
+    close_file(&other);
+    CHECK(WINDOWS("inplace_other.bin") == 0, "still mapped");
+}
+
+/* A file of holes: its pages are in memory once they were read. */
+static view sparse_file(const char *name, uint64_t size)
+{
+    char byte;
+    view v = empty_file(name);
+    v.stamp.size = size;
+    CHECK(ftruncate(v.fd, (off_t)size) == 0, "no file");
+    for (uint64_t at = 0; at < size; at += WINDOW)
+        CHECK(pread(v.fd, &byte, 1, (off_t)at) == 1, "cannot be read");
+    return v;
+}
+
+static h5calib_window *hold(const view *v, uint64_t offset)
+{
+    h5calib_window *window;
+    CHECK(h5calib_inplace_get(v, offset, 1, &window), "at %llu", (unsigned long long)offset);
+    return window;
+}
+
+static void check_bound(void)
+{
+    const char *name = "inplace_bound.bin";
+    view v = sparse_file(name, 20 * WINDOW);
+    for (uint64_t i = 0; i < 20; i++)
+        h5calib_inplace_release(hold(&v, i * WINDOW));
+    CHECK(WINDOWS(name) == 16, "%d windows", WINDOWS(name));
+    h5calib_inplace_bound(100 * WINDOW);
+    CHECK(WINDOWS(name) == 16, "%d windows", WINDOWS(name));
+
+    h5calib_inplace_bound(3 * WINDOW - 1); /* two whole ones */
+    CHECK(WINDOWS(name) == 2, "%d windows", WINDOWS(name));
+    static const int visited[] = {0, 1, 0, 2, 3, 2, 4}, kept[] = {2, 4};
+    for (size_t i = 0; i < sizeof visited / sizeof *visited; i++) {
+        h5calib_inplace_release(hold(&v, visited[i] * WINDOW));
+        CHECK(WINDOWS(name) <= 2, "%d windows", WINDOWS(name));
+    }
+    for (int i = 0; i < 2; i++)
+        CHECK(windows_of(name, kept[i] * WINDOW) == 1, "those used longest ago go first");
+
+    h5calib_inplace_bound(0);
+    CHECK(WINDOWS(name) == 0, "still mapped");
+    refuse(&v, 0, 1);
+    h5calib_inplace_bound(SIZE_MAX);
+    h5calib_inplace_release(hold(&v, 0));
+    CHECK(WINDOWS(name) == 1, "%d windows", WINDOWS(name));
+    close_file(&v);
+}
+
+/* What is looked at stays, whatever else happens. */
+static void check_used_windows(void)
+{
+    const char *name = "inplace_used.bin";
+    view v = file_of(name, 3 * MIB), other = sparse_file("inplace_more.bin", 20 * WINDOW);
+    h5calib_window *window, *again;
+    const char *bytes = h5calib_inplace_get(&v, 1001, 2 * MIB, &window);
+    CHECK(bytes, "not looked at");
+    h5calib_inplace_bound(0);
+    CHECK(WINDOWS(name) == 1 && right_bytes(bytes, 1001, 2 * MIB), "unmapped while it was used");
+    refuse(&other, 0, 1);
+    h5calib_inplace_bound(2 * WINDOW);
+    for (uint64_t i = 0; i < 5; i++)
+        h5calib_inplace_release(hold(&other, i * WINDOW));
+    CHECK(WINDOWS(name) == 1 && right_bytes(bytes, 1001, 2 * MIB), "unmapped while it was used");
+    CHECK(h5calib_inplace_get(&v, 5, 1, &again) && again == window, "another window");
+    CHECK(h5calib_inplace_release(again), "not cut");
+    h5calib_inplace_bound(0);
+    CHECK(right_bytes(bytes, 1001, 2 * MIB), "unmapped while it was used");
+    CHECK(h5calib_inplace_release(window), "not cut");
+    h5calib_inplace_bound(0);
+    CHECK(WINDOWS(name) == 0, "still mapped");
+
+    h5calib_inplace_bound(SIZE_MAX);
+    bytes = h5calib_inplace_get(&v, 1001, 2 * MIB, &window);
+    h5calib_inplace_forget(&v);
+    CHECK(WINDOWS(name) == 1 && right_bytes(bytes, 1001, 2 * MIB), "unmapped while it was used");
+    h5calib_inplace_release(window);
+    CHECK(WINDOWS(name) == 0, "still mapped");
+    close_file(&other);
+    close_file(&v);
+}
+
+static void check_not_in_memory(void)
+{
+    view v = file_of("inplace_cold.bin", 8 * MIB);
+    look(&v, 4 * MIB, 100);
+    h5calib_inplace_forget(&v); /* mapped pages are not dropped */
+    CHECK(fsync(v.fd) == 0, "no disk");
+    posix_fadvise(v.fd, 0, 0, POSIX_FADV_DONTNEED);
+    if (h5calib_in_memory(v.fd, 4 * MIB + 99))
+        printf("skipped: pages cannot be dropped on this file system\n");
+    else
+        refuse(&v, 4 * MIB, 100);
+    char byte;
+    CHECK(pread(v.fd, &byte, 1, 4 * MIB + 99) == 1, "cannot be read");
+    look(&v, 4 * MIB, 100);
+    close_file(&v);
+}
+
+static void check_variable(void)
+{
+    static const struct {
+        const char *value;
+        bool begins;
+    } cases[] = {{"0", false}, {"1", true}, {"", true}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        setenv("H5CALIB_IN_PLACE", cases[i].value, 1);
+        CHECK(h5calib_inplace_begin() == cases[i].begins, "'%s'", cases[i].value);
+        if (cases[i].begins)
+            h5calib_inplace_end();
+    }
+    unsetenv("H5CALIB_IN_PLACE");
+}
+
+/* The parent is looking at all that may be looked at. */
+static void check_fork(void)
+{
+    view v = file_of("inplace_fork.bin", 2 * WINDOW);
+    h5calib_inplace_bound(WINDOW);
+    h5calib_window *window = hold(&v, 0);
+    refuse(&v, WINDOW, 1);
+    fflush(stdout);
+    const pid_t child = fork();
+    if (child == 0) {
+        h5calib_inplace_after_fork();
+        CHECK(h5calib_inplace_begin(), "in the child");
+        look(&v, 5, 3 * MIB);
+        look(&v, WINDOW + 5, 3 * MIB);
+        h5calib_inplace_end();
+        _exit(0);
+    }
+    int status;
+    CHECK(waitpid(child, &status, 0) == child && status == 0, "status %d", status);
+    CHECK(h5calib_inplace_release(window), "not cut");
+    h5calib_inplace_bound(SIZE_MAX);
+    close_file(&v);
+}
+
+int main(void)
+{
+    if (!system_tells())
+        return SKIPPED;
+    check_variable();
+    CHECK(h5calib_inplace_begin(), "not begun");
+    check_bytes();
+    check_files_apart();
+    check_bound();
+    check_used_windows();
+    check_not_in_memory();
+    check_fork();
+    h5calib_inplace_end();
+    return 0;
+}

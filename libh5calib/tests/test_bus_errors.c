@@ -347,18 +347,19 @@ static void behind_the_end_below_another(void)
     look_behind_the_end();
 }
 
-/* We are above it as well as below; `again`: all others are done then. */
+/* Ours does not go above it: nothing is looked at as long as it is there. `again`: all others
+ * are done then. */
 static void behind_the_end(bool again)
 {
     put_above();
     if (again)
         h5calib_inplace_end();
-    CHECK(h5calib_inplace_begin(), "not begun");
-    CHECK(handler_now().sa_sigaction != pass_on, "not above");
+    CHECK(!h5calib_inplace_begin(), "begun");
+    CHECK(handler_now().sa_sigaction == pass_on, "above another");
     look_behind_the_end();
 }
 
-static void behind_the_end_between(void)
+static void behind_the_end_meanwhile(void)
 {
     behind_the_end(false);
 }
@@ -368,12 +369,22 @@ static void behind_the_end_again(void)
     behind_the_end(true);
 }
 
-static void cut_between(void)
+/* What was begun before goes on: the other one asks ours. */
+static void cut_below(void)
 {
     put_above();
+    check_cut(9 * page, 100, 4 * page + 7);
+    CHECK(passed == 4, "asked %d times", (int)passed); /* page by page from the end */
+}
+
+/* It goes, and puts ours back. */
+static void gone_again(void)
+{
+    put_above();
+    CHECK(!h5calib_inplace_begin(), "begun");
+    CHECK(sigaction(SIGBUS, &below, NULL) == 0, "no handler");
     CHECK(h5calib_inplace_begin(), "not begun");
     check_cut(9 * page, 100, 4 * page + 7);
-    CHECK(passed == 0, "a bus error of ours was passed on");
     h5calib_inplace_end();
 }
 
@@ -402,12 +413,13 @@ static void check_those_above(void)
         void (*handler)(int), (*what)(void);
         int fate;
     } cases[] = {{"below, handled", leave, behind_the_end_below_another, 42},
-                 {"between, handled", leave, behind_the_end_between, 42},
+                 {"meanwhile, handled", leave, behind_the_end_meanwhile, 42},
                  {"again, handled", leave, behind_the_end_again, 42},
                  {"below, default", SIG_DFL, behind_the_end_below_another, -SIGBUS},
-                 {"between, default", SIG_DFL, behind_the_end_between, -SIGBUS},
+                 {"meanwhile, default", SIG_DFL, behind_the_end_meanwhile, -SIGBUS},
                  {"again, default", SIG_DFL, behind_the_end_again, -SIGBUS},
-                 {"cut", leave, cut_between, 0},
+                 {"cut", leave, cut_below, 0},
+                 {"gone", leave, gone_again, 0},
                  {"many", leave, come_and_stay, 42}};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         const int fate = status_of(cases[i].handler, cases[i].what);

@@ -122,12 +122,12 @@ static h5calib_window *hold(const view *v, uint64_t offset)
 static void check_bound(void)
 {
     const char *name = "inplace_bound.bin";
-    view v = sparse_file(name, 20 * WINDOW);
-    for (uint64_t i = 0; i < 20; i++)
+    view v = sparse_file(name, 40 * WINDOW);
+    for (uint64_t i = 0; i < 40; i++)
         h5calib_inplace_release(hold(&v, i * WINDOW));
-    CHECK(WINDOWS(name) == 16, "%d windows", WINDOWS(name));
+    CHECK(WINDOWS(name) == H5CALIB_WINDOWS, "%d windows", WINDOWS(name));
     h5calib_inplace_bound(100 * WINDOW);
-    CHECK(WINDOWS(name) == 16, "%d windows", WINDOWS(name));
+    CHECK(WINDOWS(name) == H5CALIB_WINDOWS, "%d windows", WINDOWS(name));
 
     h5calib_inplace_bound(3 * WINDOW - 1); /* two whole ones */
     CHECK(WINDOWS(name) == 2, "%d windows", WINDOWS(name));

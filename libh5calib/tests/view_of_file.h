@@ -10,7 +10,7 @@
 #include "hdf5/inplace.h"
 
 #define MIB ((uint64_t)1 << 20)
-#define WINDOW (16 * MIB)
+#define WINDOW ((uint64_t)H5CALIB_WINDOW_BYTES)
 
 static inline unsigned char byte_at(uint64_t offset)
 {

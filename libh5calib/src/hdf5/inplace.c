@@ -43,8 +43,8 @@ void h5calib_inplace_after_fork(void) {}
 #include <sys/mman.h>
 #include <unistd.h>
 
-#define N_WINDOWS 32
-#define WINDOW_BYTES ((uint64_t)8 << 20)
+#define N_WINDOWS H5CALIB_WINDOWS
+#define WINDOW_BYTES ((uint64_t)H5CALIB_WINDOW_BYTES)
 #define HUGE_PAGE ((uint64_t)2 << 20) /* windows begin where the system can use one */
 
 struct h5calib_window {

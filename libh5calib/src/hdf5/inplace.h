@@ -22,6 +22,7 @@
 
 #include "view.h"
 
+enum { H5CALIB_WINDOWS = 32, H5CALIB_WINDOW_BYTES = 8 << 20 };
 typedef struct h5calib_window h5calib_window;
 
 /* Something will be looked at until h5calib_inplace_end. False: it must be read. */

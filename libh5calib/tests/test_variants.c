@@ -1,7 +1,7 @@
 /*
  * test_variants.c - every variant this CPU has really runs and gives the same
  * bits as the portable one, for all algorithms, dtypes, odd lengths, unaligned
- * memory and data full of corners.
+ * memory, raw data at any byte, and data full of corners.
  */
 #include <math.h>
 #include <stdbool.h>
@@ -154,7 +154,29 @@ static void calm(uint16_t *raw, size_t n)
     }
 }
 
-/* Some pixels of a frame, from memory that is aligned to elements only. */
+/* The results of a variant for `to`, which is to hold nothing else. */
+static void run_variant(const h5calib_calibrator *c, const h5calib_cell *cell, h5calib_run *run,
+                        const char *variant, char *to, size_t bytes, size_t at)
+{
+    memset(to, 0xa5, bytes);
+    CHECK(h5calib_set_cpu_variant(variant) == H5CALIB_OK, "%s", variant);
+    run->out = to + at;
+    CHECK(h5calib_calibrate_run(c, cell, run) == H5CALIB_OK, "%s", variant);
+    const char *ran = strrchr(h5calib_last_kernel(), '_');
+    CHECK(ran && strcmp(ran + 1, variant) == 0, "%s ran, not %s", h5calib_last_kernel(), variant);
+}
+
+/* The same raw numbers, begun at a byte that is no multiple of their size: chunks begin anywhere
+ * in a file. Behind them there is nothing. */
+static char *at_odd_byte(const char *raw, size_t n, size_t size, char **memory)
+{
+    const size_t odd = size > 1 ? 1 + below((unsigned)size - 1) : 1;
+    *memory = malloc(odd + n * size);
+    CHECK(*memory, "out of memory");
+    return memcpy(*memory + odd, raw, n * size);
+}
+
+/* Some pixels of a frame, from memory that is aligned to elements only, and not even to them. */
 static void compare(const h5calib_calibrator *c, const h5calib_cell *cell, h5calib_dtype raw_dtype,
                     h5calib_dtype out_dtype)
 {
@@ -167,14 +189,19 @@ static void compare(const h5calib_calibrator *c, const h5calib_cell *cell, h5cal
                          : below(2) ? PIXELS - first
                                     : 1 + below(PIXELS - (unsigned)first);
     char *raw = malloc((2 * PIXELS + 16) * raw_size);
-    char *out[2] = {malloc((PIXELS + 16) * out_size + MARGIN),
-                    malloc((PIXELS + 16) * out_size + MARGIN)};
+    const size_t out_bytes = (PIXELS + 16) * out_size + MARGIN;
+    char *out[2] = {malloc(out_bytes), malloc(out_bytes)}, *odd_memory;
     CHECK(raw && out[0] && out[1], "out of memory");
     fill(raw, raw_dtype, 2 * PIXELS + 16, below(10));
     if (raw_size == 2)
         calm((uint16_t *)raw, 2 * PIXELS + 16);
 
-    h5calib_run run = {.raw = {raw + shift * raw_size, NULL},
+    const size_t values = a->raw_layout == H5CALIB_RAW_ONE     ? count
+                          : a->raw_layout == H5CALIB_RAW_FIRST ? PIXELS + count
+                                                               : 2 * count;
+    const char *at[2] = {raw + shift * raw_size,
+                         at_odd_byte(raw + shift * raw_size, values, raw_size, &odd_memory)};
+    h5calib_run run = {.raw = {at[0], NULL},
                        .raw_step = 1,
                        .raw_dtype = raw_dtype,
                        .out_dtype = out_dtype,
@@ -183,29 +210,23 @@ static void compare(const h5calib_calibrator *c, const h5calib_cell *cell, h5cal
                        .count = count,
                        .next = cell,
                        .weight = below(4) / 4.0};
-    if (a->raw_layout != H5CALIB_RAW_ONE)
-        run.raw[1] =
-            (char *)run.raw[0] + (a->raw_layout == H5CALIB_RAW_LAST ? 1 : PIXELS) * raw_size;
     if (a->raw_layout == H5CALIB_RAW_LAST)
         run.raw_step = 2;
-    for (size_t i = 0; h5calib_cpu_variant_at(i); i++) {
-        const char *variant = h5calib_cpu_variant_at(i);
+    for (size_t i = 0; h5calib_cpu_variant_at(i / 2); i++) {
+        const char *variant = h5calib_cpu_variant_at(i / 2), *where = i % 2 ? "odd" : "aligned";
         char *to = out[i > 0];
-        memset(to, 0xa5, (PIXELS + 16) * out_size + MARGIN);
-        CHECK(h5calib_set_cpu_variant(variant) == H5CALIB_OK, "%s", variant);
-        run.out = to + out_shift * out_size;
-        CHECK(h5calib_calibrate_run(c, cell, &run) == H5CALIB_OK, "%s", variant);
-        const char *ran = strrchr(h5calib_last_kernel(), '_');
-        CHECK(ran && strcmp(ran + 1, variant) == 0, "%s ran, not %s", h5calib_last_kernel(),
-              variant);
-        CHECK(memcmp(to, out[0], (PIXELS + 16) * out_size + MARGIN) == 0,
-              "%s %s: raw %d, out %d, %zu + %zu", a->name, variant, raw_dtype, out_dtype, first,
-              count);
+        run.raw[0] = at[i % 2];
+        if (a->raw_layout != H5CALIB_RAW_ONE)
+            run.raw[1] = at[i % 2] + (a->raw_layout == H5CALIB_RAW_LAST ? 1 : PIXELS) * raw_size;
+        run_variant(c, cell, &run, variant, to, out_bytes, out_shift * out_size);
+        CHECK(memcmp(to, out[0], out_bytes) == 0, "%s %s: raw %d, %s, out %d, %zu + %zu", a->name,
+              variant, raw_dtype, where, out_dtype, first, count);
         for (size_t j = 0; j < MARGIN; j++)
             CHECK(((unsigned char *)run.out)[count * out_size + j] == 0xa5 ||
                       out_shift + count < PIXELS + 16,
                   "%s wrote past the end", h5calib_last_kernel());
     }
+    free(odd_memory);
     free(raw);
     free(out[0]);
     free(out[1]);

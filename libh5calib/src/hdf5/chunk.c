@@ -369,6 +369,8 @@ static bool arrange(h5calib_work *w, const h5calib_box *at, void *const *out, si
     const calibrated *c = w->c;
     w->decodes = !w->raw && h5calib_rawmap_decodes(c->map);
     w->in_place = !w->raw && !w->decodes && h5calib_inplace_begin();
+    if (w->in_place)
+        h5calib_constants_trim(w->binding); /* tells how much may be looked at, before any is */
     h5calib_jobs_group(w);
     cut(w);
     if (!make_scratch(w)) {

@@ -106,6 +106,15 @@ static void *look_on(void *data)
     return NULL;
 }
 
+/* Each ends inside of a page, and the file with it for a moment. */
+static void write_in_parts(const view *v, uint64_t begin)
+{
+    for (uint64_t end; begin < v->stamp.size; begin = end) {
+        end = begin + 1 + random_bits(&state) % 9000;
+        write_bytes(v, begin, end < v->stamp.size ? end : v->stamp.size);
+    }
+}
+
 static void check_lookers(void)
 {
     uint64_t looked = 0, noticed = 0;
@@ -119,6 +128,8 @@ static void check_lookers(void)
         for (uint64_t size = v.stamp.size; size > 0;) {
             size -= size < 60000 ? size : random_bits(&state) % 60000;
             CHECK(ftruncate(v.fd, (off_t)size) == 0, "no file");
+            if (round % 2)
+                write_in_parts(&v, size);
             usleep(200);
         }
         atomic_store(&cutting, false);

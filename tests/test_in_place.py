@@ -274,7 +274,7 @@ with h5py.File(sys.argv[1]) as f:
 
 @pytest.fixture
 def large(tmp_path):
-    """Six windows of raw data."""
+    """More raw data than a window holds."""
     raw = np.zeros((24, 1024, 2048), "u2")
     raw_path = write_raw(tmp_path / "numbers.h5", raw)
     calibration = h5calib.CellPedestal(pedestal=np.zeros(raw.shape[1:], "f4"))

@@ -66,6 +66,22 @@ static void check_cut(uint64_t size, uint64_t begin, uint64_t cut)
     close_file(&v);
 }
 
+/* What was looked at while the file was short is wrong, however long it is afterwards. */
+static void check_cut_and_grown(void)
+{
+    const uint64_t size = 5 * page;
+    view v = file_of("inplace_grown.bin", size);
+    h5calib_window *window;
+    const volatile char *bytes = hold(&v, 0, (size_t)size, &window);
+    CHECK(ftruncate(v.fd, (off_t)(2 * page)) == 0, "no file");
+    CHECK(bytes[3 * page + 7] == 0, "no zeros");
+    write_bytes(&v, 0, size);
+    CHECK(!h5calib_inplace_release(window), "not noticed");
+    CHECK(right_bytes(hold(&v, 0, (size_t)size, &window), 0, (size_t)size), "zeros were kept");
+    CHECK(h5calib_inplace_release(window), "not cut");
+    close_file(&v);
+}
+
 static void check_cuts(void)
 {
     const uint64_t end = 9 * page;
@@ -467,6 +483,7 @@ int main(void)
     handle(SIG_DFL, 0);
     CHECK(h5calib_inplace_begin(), "not begun");
     check_cuts();
+    check_cut_and_grown();
     check_blocked();
     check_lookers();
     h5calib_inplace_end();

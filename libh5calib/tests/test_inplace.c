@@ -75,8 +75,12 @@ static void check_bytes(void)
     image.fd = -1;
     refuse(&image, 0, 1);
 
-    /* the end is that of the file as it was opened, whatever it has become */
+    /* not of a file that is not as it was opened, or may be changed without a trace */
+    view opened = v;
+    opened.settled = false;
+    refuse(&opened, 0, 1);
     write_bytes(&v, size, size + 1000);
+    refuse(&v, 0, 1);
     refuse(&v, size - 1, 2);
     close_file(&v);
     CHECK(WINDOWS("inplace_bytes.bin") == 0, "still mapped");
@@ -87,8 +91,8 @@ static void check_files_apart(void)
 {
     view one = file_of("inplace_one.bin", MIB), other = empty_file("inplace_other.bin");
     h5calib_window *window;
-    other.stamp.size = MIB;
     CHECK(ftruncate(other.fd, MIB) == 0 && pwrite(other.fd, "other", 5, 70000) == 5, "no file");
+    open_view(&other);
     look(&one, 70000, 5);
     const char *bytes = h5calib_inplace_get(&other, 70000, 5, &window);
     CHECK(bytes && memcmp(bytes, "other", 5) == 0, "bytes of another file");
@@ -105,8 +109,8 @@ static view sparse_file(const char *name, uint64_t size)
 {
     char byte;
     view v = empty_file(name);
-    v.stamp.size = size;
     CHECK(ftruncate(v.fd, (off_t)size) == 0, "no file");
+    open_view(&v);
     for (uint64_t at = 0; at < size; at += WINDOW)
         CHECK(pread(v.fd, &byte, 1, (off_t)at) == 1, "cannot be read");
     return v;
@@ -206,15 +210,15 @@ static void check_variable(void)
     } cases[] = {{"0", false}, {"1", true}, {"", true}};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         setenv("H5CALIB_IN_PLACE", cases[i].value, 1);
-        CHECK(h5calib_inplace_begin() == cases[i].begins, "'%s'", cases[i].value);
-        if (cases[i].begins)
-            h5calib_inplace_end();
+        const unsigned token = h5calib_inplace_begin();
+        CHECK((token != 0) == cases[i].begins, "'%s'", cases[i].value);
+        h5calib_inplace_end(token);
     }
     unsetenv("H5CALIB_IN_PLACE");
 }
 
 /* The parent is looking at all that may be looked at. */
-static void check_fork(void)
+static void check_fork(unsigned parents)
 {
     view v = file_of("inplace_fork.bin", 2 * WINDOW);
     h5calib_inplace_bound(WINDOW);
@@ -224,10 +228,14 @@ static void check_fork(void)
     const pid_t child = fork();
     if (child == 0) {
         h5calib_inplace_after_fork();
-        CHECK(h5calib_inplace_begin(), "in the child");
+        const unsigned token = h5calib_inplace_begin();
+        CHECK(token && token != parents, "in the child");
         look(&v, 5, 3 * MIB);
         look(&v, WINDOW + 5, 3 * MIB);
-        h5calib_inplace_end();
+        h5calib_inplace_end(parents); /* of the parent's work: nothing of ours */
+        CHECK(h5calib_inplace_begin() == token, "ended");
+        h5calib_inplace_end(token);
+        h5calib_inplace_end(token);
         _exit(0);
     }
     int status;
@@ -242,13 +250,14 @@ int main(void)
     if (!system_tells())
         return SKIPPED;
     check_variable();
-    CHECK(h5calib_inplace_begin(), "not begun");
+    const unsigned token = h5calib_inplace_begin();
+    CHECK(token, "not begun");
     check_bytes();
     check_files_apart();
     check_bound();
     check_used_windows();
     check_not_in_memory();
-    check_fork();
-    h5calib_inplace_end();
+    check_fork(token);
+    h5calib_inplace_end(token);
     return 0;
 }

@@ -233,16 +233,25 @@ static bool calibrate_piece(const h5calib_work *w, const h5calib_job *j, h5calib
     return cell && h5calib_calibrate_run(c->strip_calibrator, cell, run) == H5CALIB_OK;
 }
 
-static bool run_piece(const h5calib_work *w, const h5calib_job *j, const span *s,
-                      h5calib_scratch *scratch, h5calib_strip *strip)
+static bool compute_piece(const h5calib_work *w, const h5calib_job *j, const span *s,
+                          h5calib_scratch *scratch, h5calib_strip *strip)
 {
     size_t plane;
     const char *raw = raw_pixels(w, j, s, scratch, &plane);
     if (!raw)
         return false;
     h5calib_run run = run_at(w, j, s, raw, plane);
-    const bool ok = calibrate_piece(w, j, &run, strip);
-    return h5calib_rawmap_done(scratch) && ok;
+    return calibrate_piece(w, j, &run, strip);
+}
+
+static bool run_piece(const h5calib_work *w, const h5calib_job *j, const span *s,
+                      h5calib_scratch *scratch, h5calib_strip *strip)
+{
+    const bool ok = compute_piece(w, j, s, scratch, strip);
+    if (h5calib_rawmap_done(scratch))
+        return ok;
+    scratch->in_place = false; /* somebody changes the file: no more of that */
+    return compute_piece(w, j, s, scratch, strip);
 }
 
 static bool run_span(const h5calib_work *w, const h5calib_job *j, const span *s,
@@ -316,7 +325,7 @@ static bool make_scratch(h5calib_work *w)
     if (w->in_strips)
         w->strips = calloc(w->task.most_workers, sizeof *w->strips);
     for (size_t i = 0; w->scratch && i < w->task.most_workers; i++)
-        w->scratch[i].in_place = w->in_place;
+        w->scratch[i].in_place = w->in_place != 0;
     return w->scratch && (w->strips || !w->in_strips);
 }
 
@@ -334,8 +343,7 @@ void h5calib_work_end(h5calib_work *w)
     for (size_t i = 0; w->strips && i < w->task.most_workers; i++)
         h5calib_strip_free(&w->strips[i]);
     free(w->strips);
-    if (w->in_place)
-        h5calib_inplace_end();
+    h5calib_inplace_end(w->in_place);
     w->binding->works -= w->holds;
     memset(w, 0, sizeof *w);
 }
@@ -368,7 +376,7 @@ static bool arrange(h5calib_work *w, const h5calib_box *at, void *const *out, si
 {
     const calibrated *c = w->c;
     w->decodes = !w->raw && h5calib_rawmap_decodes(c->map);
-    w->in_place = !w->raw && !w->decodes && h5calib_inplace_begin();
+    w->in_place = w->raw || w->decodes ? 0 : h5calib_inplace_begin();
     if (w->in_place)
         h5calib_constants_trim(w->binding); /* tells how much may be looked at, before any is */
     h5calib_jobs_group(w);

@@ -56,10 +56,10 @@ typedef struct h5calib_work {
     size_t *groups; /* first job of each group of frames of one cell, and the end */
     size_t n_groups, spans, block, piece; /* a block reads and computes a piece at a time */
     bool joined;                          /* the rows of the box follow each other without gaps */
-    bool in_place;  /* blocks look at raw pixels where the system keeps them */
-    bool decodes;   /* blocks decode compressed raw chunks */
-    bool in_strips; /* there are jobs with constants in strips */
-    bool holds;     /* constants */
+    unsigned in_place; /* not 0: blocks look at raw pixels where the system keeps them */
+    bool decodes;      /* blocks decode compressed raw chunks */
+    bool in_strips;    /* there are jobs with constants in strips */
+    bool holds;        /* constants */
     unsigned threads;
     h5calib_task task;
 } h5calib_work;

@@ -53,8 +53,8 @@ struct h5calib_window {
     _Atomic(bool) cut; /* pages of it are zeros of ours */
     uint64_t file;     /* number of the view, 0: of one that is gone */
     int fd;            /* of that view */
-    uint64_t begin;    /* in the file */
-    uint64_t looked;   /* all before this may have been looked at */
+    h5calib_stamp stamp;
+    uint64_t begin; /* in the file */
     unsigned users;
     uint64_t used; /* when last */
 };
@@ -66,7 +66,7 @@ static uint64_t now;
 
 /* ---- SIGBUS -------------------------------------------------------------------------------- */
 
-static unsigned begun;
+static unsigned begun, generation = 1; /* of processes: what was begun before a fork is not ended */
 static uintptr_t page_bytes;
 static bool installed; /* our handler, and not taken away by us since */
 static struct sigaction before;
@@ -77,7 +77,7 @@ static bool replace(uintptr_t address)
     for (h5calib_window *w = windows; w < windows + N_WINDOWS; w++) {
         const uintptr_t at = atomic_load(&w->at);
         const size_t bytes = atomic_load(&w->bytes);
-        if (at == 0 || address < at || address - at >= bytes)
+        if (at == 0 || address < at || address - at >= bytes || atomic_load(&w->at) != at)
             continue;
         const uintptr_t first = address - address % page_bytes;
         atomic_store(&w->cut, true);
@@ -146,22 +146,22 @@ static void restore(void)
         installed = sigaction(SIGBUS, &before, NULL) != 0;
 }
 
-bool h5calib_inplace_begin(void)
+unsigned h5calib_inplace_begin(void)
 {
     const char *text = getenv("H5CALIB_IN_PLACE");
     if (text && strcmp(text, "0") == 0)
-        return false;
+        return 0;
     pthread_mutex_lock(&lock);
     const bool ok = install();
     begun += ok;
     pthread_mutex_unlock(&lock);
-    return ok;
+    return ok ? generation : 0;
 }
 
-void h5calib_inplace_end(void)
+void h5calib_inplace_end(unsigned token)
 {
     pthread_mutex_lock(&lock);
-    if (begun > 0 && --begun == 0)
+    if (token == generation && begun > 0 && --begun == 0)
         restore();
     pthread_mutex_unlock(&lock);
 }
@@ -244,17 +244,27 @@ static h5calib_window *open_window(const view *v, uint64_t offset, size_t n)
         return NULL;
     w->file = v->number;
     w->fd = v->fd;
-    w->begin = w->looked = begin;
+    w->stamp = v->stamp;
+    w->begin = begin;
     atomic_store(&w->bytes, bytes);
     atomic_store(&w->at, (uintptr_t)at);
     return w;
+}
+
+/* Is the file as it was when the view was opened? Whatever was done to it since shows in its
+ * stamp, if it was settled then. */
+static bool unchanged(int fd, const h5calib_stamp *then)
+{
+    h5calib_stamp found;
+    return h5calib_stamp_fd(fd, &found) && h5calib_stamp_equal(&found, then);
 }
 
 const char *h5calib_inplace_get(const view *v, uint64_t offset, size_t n, h5calib_window **window)
 {
     if (n == 0 || v->fd < 0 || n > v->stamp.size || offset > v->stamp.size - n)
         return NULL; /* damaged files give any offset */
-    if (!bus_errors_arrive() || !h5calib_in_memory(v->fd, offset + n - 1))
+    if (!v->settled || !unchanged(v->fd, &v->stamp) || !bus_errors_arrive() ||
+        !h5calib_in_memory(v->fd, offset + n - 1))
         return NULL;
     pthread_mutex_lock(&lock);
     h5calib_window *w = find(v, offset, n);
@@ -263,21 +273,19 @@ const char *h5calib_inplace_get(const view *v, uint64_t offset, size_t n, h5cali
     if (w) {
         w->users++;
         w->used = ++now;
-        if (w->looked < offset + n)
-            w->looked = offset + n;
     }
     pthread_mutex_unlock(&lock);
     *window = w;
     return w ? (const char *)atomic_load(&w->at) + (offset - w->begin) : NULL;
 }
 
-/* The page in which a file ends is zeros behind its end, without a bus error. */
+/* Not every file that is cut short gives a bus error: the rest of the page it ends in is zeros,
+ * and it may have grown again. */
 bool h5calib_inplace_release(h5calib_window *window)
 {
-    h5calib_stamp file;
-    const bool known = h5calib_stamp_fd(window->fd, &file);
+    const bool same = unchanged(window->fd, &window->stamp);
     pthread_mutex_lock(&lock);
-    if (window->file == 0 || !known || file.size < window->looked)
+    if (window->file == 0 || !same)
         atomic_store(&window->cut, true);
     const bool cut = atomic_load(&window->cut);
     if (--window->users == 0 && cut)
@@ -313,6 +321,7 @@ void h5calib_inplace_after_fork(void)
     static const pthread_mutex_t fresh = PTHREAD_MUTEX_INITIALIZER;
     memcpy(&lock, &fresh, sizeof lock);
     begun = 0;
+    generation++;
     for (h5calib_window *w = windows; w < windows + N_WINDOWS; w++)
         w->users = 0;
 }

@@ -25,13 +25,15 @@
 enum { H5CALIB_WINDOWS = 32, H5CALIB_WINDOW_BYTES = 8 << 20 };
 typedef struct h5calib_window h5calib_window;
 
-/* Something will be looked at until h5calib_inplace_end. False: it must be read. */
-bool h5calib_inplace_begin(void);
-void h5calib_inplace_end(void);
+/* Something will be looked at until h5calib_inplace_end is given what this returns; 0: it must be
+ * read. */
+unsigned h5calib_inplace_begin(void);
+void h5calib_inplace_end(unsigned token);
 
 /* n bytes at an offset of a file, as long as *window is held; NULL: read them. Any thread. */
 const char *h5calib_inplace_get(const view *v, uint64_t offset, size_t n, h5calib_window **window);
-/* False: the file was cut short meanwhile, and some of the bytes were zeros of ours. */
+/* False: the file was changed meanwhile, and what was looked at may never have been in it: zeros
+ * behind its end, where it was cut short. Read it. */
 bool h5calib_inplace_release(h5calib_window *window);
 
 /* So many bytes may be mapped from now on. */

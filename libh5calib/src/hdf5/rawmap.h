@@ -54,7 +54,7 @@ size_t h5calib_rawmap_chunk(const struct rawmap *map, uint64_t frame);
  * first. No HDF5. */
 const char *h5calib_rawmap_get(const calibrated *c, uint64_t frame, size_t pixel, size_t n,
                                h5calib_scratch *scratch, size_t *plane);
-/* They were looked at; false: they were not what the file holds. */
+/* They were looked at; false: they may never have been in the file, and are to be read. */
 bool h5calib_rawmap_done(h5calib_scratch *scratch);
 
 #endif

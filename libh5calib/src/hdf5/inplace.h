@@ -3,12 +3,14 @@
  *
  * Reading a file that is in the page cache copies it, and the processor waits for memory while
  * it does. A mapping gives the bytes themselves, which kernels fetch ahead of themselves while
- * they compute. Three rules make that safe and bounded:
+ * they compute. Four rules make that safe and bounded:
  *
  *   - Whoever looks at a mapped page behind the end of its file gets SIGBUS: another program may
  *     cut the file short at any moment. While anything is looked at, SIGBUS is ours: such a page
  *     becomes one of zeros, and who looked at it learns that in the end. What is not ours goes
  *     on to the handler that was there before.
+ *   - A file is looked at only if it is as it was when its view was opened, before and after. One
+ *     that was cut short and has grown again may have shown zeros without any SIGBUS.
  *   - Mapped pages count as memory of the process. At most 32 windows of 8 MiB are kept, as many
  *     as the bound of the cache leaves room for; those used longest ago go first.
  *   - Only what is in the page cache is looked at. What has to come from a disk or a network is

@@ -2,8 +2,9 @@
 
     python tools/foreign_readers.py environment.json
 
-h5dump, ncdump and Debian's python3-h5py: those that are installed are taken; on Debian the others
-are downloaded by apt and unpacked into a cache, without being root and without installing anything.
+h5dump, h5repack, ncdump and Debian's python3-h5py: those that are installed are taken; on Debian
+the others are downloaded by apt and unpacked into a cache, without being root and without
+installing anything.
 Writes the variables that the tests need. Exit code 1, and a sentence, where they cannot be had.
 """
 
@@ -23,7 +24,7 @@ from local_channel import fetch
 from local_channel.store import Store, default_cache
 
 PACKAGES = ["hdf5-tools", "netcdf-bin", "python3-h5py"]
-PROGRAMS = {"h5dump": "h5dump", "ncdump": "ncdump", "debian-python3": "python3"}
+PROGRAMS = {name: name for name in ("h5dump", "h5repack", "ncdump")} | {"debian-python3": "python3"}
 SYSTEM_PYTHON = "/usr/bin/python3"
 WRAPPER = """\
 #!/bin/sh
@@ -45,7 +46,7 @@ def main() -> int:
             print(f"{', '.join(PACKAGES)} are not installed, and {problem}", flush=True)
             return 1
         suite = platform.freedesktop_os_release()["VERSION_CODENAME"]
-        inputs = [PACKAGES, suite, platform.machine(), WRAPPER]
+        inputs = [PACKAGES, PROGRAMS, suite, platform.machine(), WRAPPER]
         folder = Store(default_cache()).folder(
             "debian-readers", inputs, lambda new: unpack(suite, new)
         )
@@ -58,7 +59,8 @@ def main() -> int:
 
 def installed() -> bool:
     """Whether all of them are on this machine."""
-    if not shutil.which("h5dump") or not shutil.which("ncdump") or not Path(SYSTEM_PYTHON).exists():
+    programs = [name for name, program in PROGRAMS.items() if name == program]
+    if not all(map(shutil.which, programs)) or not Path(SYSTEM_PYTHON).exists():
         return False
     environment = {k: v for k, v in os.environ.items() if not k.startswith("PYTHON")}
     code = "import h5py, sys; sys.exit('dist-packages' not in h5py.__file__)"

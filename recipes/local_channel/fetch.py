@@ -25,7 +25,7 @@ def sdist(name: str, folder: Path) -> None:
 
 def debian(name: str, folder: Path) -> None:
     """Download the original source archive of Debian's `name`."""
-    _apt("deb-src", SUITE, ["source", "--download-only", name], folder)
+    _apt("deb-src", SUITE, ["source", "--download-only", "--tar-only", name], folder)
 
 
 def debian_packages(names: list[str], suite: str, folder: Path) -> None:

@@ -8,11 +8,14 @@
 
 #if !defined(__linux__)
 
-bool h5calib_inplace_begin(void)
+unsigned h5calib_inplace_begin(void)
 {
-    return false;
+    return 0;
 }
-void h5calib_inplace_end(void) {}
+void h5calib_inplace_end(unsigned token)
+{
+    (void)token;
+}
 const char *h5calib_inplace_get(const view *v, uint64_t offset, size_t n, h5calib_window **window)
 {
     (void)v, (void)offset, (void)n, (void)window;

@@ -206,6 +206,7 @@ static void compare(const h5calib_calibrator *c, const h5calib_cell *cell, h5cal
                        .raw_dtype = raw_dtype,
                        .out_dtype = out_dtype,
                        .stream = below(2),
+                       .fetch = below(2),
                        .first = first,
                        .count = count,
                        .next = cell,

@@ -175,6 +175,7 @@ static h5calib_run run_at(const h5calib_work *w, const h5calib_job *j, const spa
                        .raw_dtype = c->raw.dtype,
                        .out_dtype = c->dtype,
                        .stream = w->at.stream,
+                       .fetch = w->fetch,
                        .next = j->next,
                        .weight = j->weight};
     run.raw[0] = raw;
@@ -312,6 +313,7 @@ static void cut(h5calib_work *w)
     if (h5calib_calibrator_whole_frame(c->calibrator) || !w->joined)
         w->block = pixels ? pixels : 1;
     w->piece = w->block;
+    w->fetch = h5calib_fetching_pays();
     if (w->decodes && !h5calib_calibrator_whole_frame(c->calibrator) && w->piece > DECODED_PIECE)
         w->piece = DECODED_PIECE;
     w->spans = w->joined ? (pixels + w->block - 1) / w->block : w->at.rows;

@@ -160,13 +160,16 @@ H5CALIB_INLINE TARGET void FN(agipd_blocks)(const h5calib_run *run, size_t i, si
     const uint16_t *voltage = (const uint16_t *)run->raw[1] + i;
     const FN(target) target = FN(target_of)(run, i);
     const size_t pixel = run->first + i;
-    if (thresholds)
+    const bool fetch = run->fetch;
+    if (fetch && thresholds)
         FN(agipd_fetch)(voltage, h5calib_sight_from(run, i, n), least, pixel, thresholds, f, dtype);
     for (size_t b = 0; b < n; b += H5CALIB_BLOCK) {
         VEC value[FN(vectors)];
-        H5CALIB_FETCH(voltage + b + H5CALIB_RAW_SOON);
-        H5CALIB_FETCH(signal + b + H5CALIB_RAW_SOON - H5CALIB_AHEAD);
-        FN(fetch_high)(f, dtype, &target, b + H5CALIB_SOON);
+        if (fetch) {
+            H5CALIB_FETCH(voltage + b + H5CALIB_RAW_SOON);
+            H5CALIB_FETCH(signal + b + H5CALIB_RAW_SOON - H5CALIB_AHEAD);
+            FN(fetch_high)(f, dtype, &target, b + H5CALIB_SOON);
+        }
         EACH_VECTOR(v) value[v] = SIMD(real)(SIMD(load_words)(signal + b + v * LANES));
         if (thresholds && FN(agipd_not_high)(voltage, least, pixel, b)) {
             FN(block) block;

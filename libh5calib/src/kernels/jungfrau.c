@@ -121,13 +121,16 @@ H5CALIB_INLINE TARGET void FN(jungfrau_blocks)(const h5calib_calibrator *c,
     const FN(target) target = FN(target_of)(run, i);
     const float photon = (float)c->parameters[PHOTON_ENERGY];
     const VEC energy = SIMD(set)(photon);
-    FN(jungfrau_fetch)(raw, h5calib_sight_from(run, i, n), f, dtype);
+    if (run->fetch)
+        FN(jungfrau_fetch)(raw, h5calib_sight_from(run, i, n), f, dtype);
     for (size_t b = 0; b < n; b += H5CALIB_BLOCK) {
         FN(block) block = {.any_medium = false};
         VEC value[FN(vectors)];
-        H5CALIB_FETCH(raw + b + H5CALIB_RAW_SOON);
+        if (run->fetch) {
+            H5CALIB_FETCH(raw + b + H5CALIB_RAW_SOON);
+            FN(fetch_high)(f, dtype, &target, b + H5CALIB_SOON);
+        }
         const bool coded = FN(jungfrau_coded)(raw + b);
-        FN(fetch_high)(f, dtype, &target, b + H5CALIB_SOON);
         if (coded && !FN(jungfrau_stages)(raw + b, &block)) {
             FN(jungfrau_any)(c, cell, run, i + b, H5CALIB_BLOCK, H5CALIB_ALL_AT_ONCE);
             continue;

@@ -39,6 +39,7 @@ def main(build: str, *arguments: str) -> int:
         sys.exit(f"no plugin at {plugin}")
     environment = {
         **os.environ,
+        "H5CALIB_IN_PLACE": "always",  # as many reads as can be
         "HDF5_PLUGIN_PATH": str(plugin.parent),
         "LD_PRELOAD": " ".join(map(runtime, ("libasan.so", "libubsan.so", "libstdc++.so.6"))),
         "ASAN_OPTIONS": "detect_leaks=0:abort_on_error=1:allocator_may_return_null=1",

@@ -125,7 +125,7 @@ def in_process(code, *arguments, in_place=True, **environment):
     """What a program prints that ends as programs do."""
     done = subprocess.run(
         [sys.executable, "-c", code, *map(str, arguments)],
-        env={**os.environ, "H5CALIB_IN_PLACE": "01"[in_place], **environment},
+        env={**os.environ, "H5CALIB_IN_PLACE": "always" if in_place else "0", **environment},
         capture_output=True,
         text=True,
         timeout=120,

@@ -76,16 +76,14 @@ typedef struct h5calib_run {
     const h5calib_cell *next; /* with a weight: the next cell, interpolated with */
     double weight;            /* 0: the frame lies at its cell, there need not be a next one */
     bool stream;              /* nobody reads `out` soon: write it past the caches */
-    bool fetch;               /* ask for what is needed soon (see h5calib_fetching_pays) */
+    bool fetch;               /* ask for what is needed soon, before it is */
     /* h5calib_calibrate_run's own */
     void *scratch; /* whole frames */
     double masked; /* what an unusable pixel holds */
 } h5calib_run;
 
-/* Does this processor gain if it is asked for memory before that is needed? Intel's do (Emerald
- * Rapids). On AMD's Zen 4 asking takes more time than it saves: 5 to 20 % of AGIPD's, none of
- * JUNGFRAU's. */
-bool h5calib_fetching_pays(void);
+/* Some ways that pay on one maker's processors cost time on another's. */
+bool h5calib_processor_is_amd(void);
 
 /* Calibrate one run. Cannot fail once the dtypes were checked, except for memory (whole
  * frames need scratch) and for a run that is a part of a frame where it must be all of it. */

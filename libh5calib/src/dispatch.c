@@ -125,13 +125,13 @@ extern const h5calib_checks h5calib_checks_float_avx2, h5calib_checks_float_avx5
 extern const h5calib_checks h5calib_checks_float_neon;
 #endif
 
-bool h5calib_fetching_pays(void)
+bool h5calib_processor_is_amd(void)
 {
 #ifdef H5CALIB_X86
     __builtin_cpu_init();
-    return !__builtin_cpu_is("amd");
+    return __builtin_cpu_is("amd");
 #else
-    return true;
+    return false;
 #endif
 }
 

@@ -39,8 +39,8 @@ static inline bool h5calib_formula_add(h5calib_formula *f, const h5calib_plane *
 }
 
 /* The few blocks with pixels not in high gain take constants that lie anywhere in their planes,
- * where no processor foresees them. So, if a run is to fetch, they are looked for, and their constants fetched, so many
- * pixels before they are computed. */
+ * where no processor foresees them. So, if a run is to fetch, they are looked for, and their
+ * constants fetched, so many pixels before they are computed. */
 enum {
     H5CALIB_AHEAD = 2048,
     H5CALIB_BLOCKS_AHEAD = (H5CALIB_AHEAD + H5CALIB_TILE) / H5CALIB_BLOCK,

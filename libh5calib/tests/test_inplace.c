@@ -208,14 +208,14 @@ static void check_variable(void)
     static const struct {
         const char *value;
         bool begins;
-    } cases[] = {{"0", false}, {"1", true}, {"", true}};
+    } cases[] = {{"0", false}, {"1", true}, {"always", true}, {"", true}};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         setenv("H5CALIB_IN_PLACE", cases[i].value, 1);
         const unsigned token = h5calib_inplace_begin();
         CHECK((token != 0) == cases[i].begins, "'%s'", cases[i].value);
         h5calib_inplace_end(token);
     }
-    unsetenv("H5CALIB_IN_PLACE");
+    setenv("H5CALIB_IN_PLACE", "always", 1);
 }
 
 /* The parent is looking at all that may be looked at. */
@@ -246,10 +246,65 @@ static void check_fork(unsigned parents)
     close_file(&v);
 }
 
+enum { BYTES = 1 << 18, ENOUGH = H5CALIB_GOES_ON_BYTES / BYTES + 1 };
+
+/* How many of `calls` calls, so many windows apart, find a window. */
+static unsigned found(const view *v, uint64_t step, unsigned calls, uint64_t windows)
+{
+    unsigned some = 0;
+    for (unsigned i = 0; i < calls; i++) {
+        h5calib_window *window = NULL;
+        if (h5calib_inplace_get(v, i * step % windows * WINDOW, BYTES, &window)) {
+            some++;
+            CHECK(h5calib_inplace_release(window), "call %u", i);
+        }
+    }
+    return some;
+}
+
+/* A window is made where reading goes on: in one place, from one place to the next, or in sixteen
+ * in turn; not here and there. */
+static void check_when_it_pays(void)
+{
+    const uint64_t windows = 64;
+    view v = empty_file("inplace_pays.bin"); /* a hole, but for what is in memory */
+    char page[4096];
+    CHECK(ftruncate(v.fd, (off_t)(WINDOW * windows)) == 0, "no hole");
+    for (uint64_t at = 0; at < WINDOW * windows; at += BYTES)
+        CHECK(pread(v.fd, page, 1, (off_t)(at + BYTES - 1)) == 1, "no zeros");
+    open_view(&v);
+    CHECK(found(&v, 0, 20, windows) == 20 - ENOUGH, "in one place");
+    open_view(&v);
+    CHECK(found(&v, 19, windows, windows) == 0, "here and there");
+    CHECK(WINDOWS("inplace_pays.bin") == 0, "windows");
+    open_view(&v);
+    CHECK(found(&v, 3, 16 * 16, 48) == 16 * (16 - ENOUGH), "in sixteen places");
+    open_view(&v);
+    for (unsigned i = 0; i < 8 * ENOUGH; i++) {
+        h5calib_window *window = NULL;
+        const bool some = h5calib_inplace_get(&v, i * BYTES, BYTES, &window) != NULL;
+        CHECK(some == (i >= ENOUGH), "call %u of those that go on", i);
+        CHECK(!some || h5calib_inplace_release(window), "call %u", i);
+    }
+    open_view(&v);
+    for (unsigned i = 0; i < 4 * ENOUGH; i++) {
+        h5calib_window *window = NULL;
+        view other = v;
+        other.number = 1000000 + i;
+        CHECK(!h5calib_inplace_get(&other, 0, BYTES, &window), "of a file never asked for");
+    }
+    CHECK(found(&v, 0, 1, windows) == 0, "by calls of another file");
+    h5calib_inplace_forget(&v);
+    close(v.fd);
+}
+
 int main(void)
 {
     if (!system_tells())
         return SKIPPED;
+    setenv("H5CALIB_IN_PLACE", "1", 1);
+    h5calib_inplace_end(h5calib_inplace_begin());
+    check_when_it_pays();
     check_variable();
     const unsigned token = h5calib_inplace_begin();
     CHECK(token, "not begun");

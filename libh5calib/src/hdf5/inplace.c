@@ -65,6 +65,7 @@ struct h5calib_window {
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static h5calib_window windows[N_WINDOWS];
 static unsigned allowed = N_WINDOWS;
+static bool at_once; /* windows for whatever is asked for */
 static uint64_t now;
 
 /* ---- SIGBUS -------------------------------------------------------------------------------- */
@@ -151,10 +152,11 @@ static void restore(void)
 
 unsigned h5calib_inplace_begin(void)
 {
-    const char *text = getenv("H5CALIB_IN_PLACE");
-    if (text && strcmp(text, "0") == 0)
+    const char *when = getenv("H5CALIB_IN_PLACE");
+    if (when && strcmp(when, "0") == 0)
         return 0;
     pthread_mutex_lock(&lock);
+    at_once = when && strcmp(when, "always") == 0;
     const bool ok = install();
     begun += ok;
     pthread_mutex_unlock(&lock);
@@ -262,6 +264,27 @@ static bool unchanged(int fd, const h5calib_stamp *then)
     return h5calib_stamp_fd(fd, &found) && h5calib_stamp_equal(&found, then);
 }
 
+/* Was enough of this part of the file, or of those beside it, asked for just now? Where frames of
+ * many trains share constants, 16 parts of a file are asked for in turn (jobs.c). */
+static bool goes_on(const view *v, uint64_t offset, size_t n)
+{
+    static struct {
+        uint64_t file, part;
+        size_t bytes;
+    } recent[H5CALIB_RECENT];
+    static unsigned asked;
+    const uint64_t part = offset / WINDOW_BYTES;
+    size_t near = 0;
+    for (unsigned i = 0; i < H5CALIB_RECENT; i++)
+        if (recent[i].file == v->number && recent[i].part + 1 - part <= 2)
+            near += recent[i].bytes;
+    const unsigned last = asked++ % H5CALIB_RECENT;
+    recent[last].file = v->number;
+    recent[last].part = part;
+    recent[last].bytes = n;
+    return near > H5CALIB_GOES_ON_BYTES;
+}
+
 const char *h5calib_inplace_get(const view *v, uint64_t offset, size_t n, h5calib_window **window)
 {
     if (n == 0 || v->fd < 0 || n > v->stamp.size || offset > v->stamp.size - n)
@@ -270,8 +293,9 @@ const char *h5calib_inplace_get(const view *v, uint64_t offset, size_t n, h5cali
         !h5calib_in_memory(v->fd, offset + n - 1))
         return NULL;
     pthread_mutex_lock(&lock);
+    const bool pays = goes_on(v, offset, n) || at_once;
     h5calib_window *w = find(v, offset, n);
-    if (!w)
+    if (!w && pays)
         w = open_window(v, offset, n);
     if (w) {
         w->users++;

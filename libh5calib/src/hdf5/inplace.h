@@ -3,7 +3,7 @@
  *
  * Reading a file that is in the page cache copies it, and the processor waits for memory while
  * it does. A mapping gives the bytes themselves, which kernels fetch ahead of themselves while
- * they compute. Four rules make that safe and bounded:
+ * they compute. Five rules make that safe, bounded and worth it:
  *
  *   - Whoever looks at a mapped page behind the end of its file gets SIGBUS: another program may
  *     cut the file short at any moment. While anything is looked at, SIGBUS is ours: such a page
@@ -13,11 +13,13 @@
  *     that was cut short and has grown again may have shown zeros without any SIGBUS.
  *   - Mapped pages count as memory of the process. At most 32 windows of 8 MiB are kept, as many
  *     as the bound of the cache leaves room for; those used longest ago go first.
+ *   - Mapping pays where reading goes on: where more of that part of the file, or of the parts
+ *     beside it, was asked for just now than one chunk needs. Frames here and there are read.
  *   - Only what is in the page cache is looked at. What has to come from a disk or a network is
  *     read, which the system does better, and whose errors are errors.
  *
  * Linux only, where it was measured; elsewhere there are no windows. H5CALIB_IN_PLACE=0 turns it
- * off.
+ * off, H5CALIB_IN_PLACE=always makes windows for whatever is asked for.
  */
 #ifndef H5CALIB_INPLACE_H
 #define H5CALIB_INPLACE_H
@@ -25,6 +27,8 @@
 #include "view.h"
 
 enum { H5CALIB_WINDOWS = 32, H5CALIB_WINDOW_BYTES = 8 << 20 };
+/* Calls remembered, and how many bytes of them nearby are more than a chunk needs. */
+enum { H5CALIB_RECENT = 256, H5CALIB_GOES_ON_BYTES = 2 << 20 };
 typedef struct h5calib_window h5calib_window;
 
 /* Something will be looked at until h5calib_inplace_end is given what this returns; 0: it must be

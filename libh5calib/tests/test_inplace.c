@@ -294,8 +294,7 @@ static void check_when_it_pays(void)
         CHECK(!h5calib_inplace_get(&other, 0, BYTES, &window), "of a file never asked for");
     }
     CHECK(found(&v, 0, 1, windows) == 0, "by calls of another file");
-    h5calib_inplace_forget(&v);
-    close(v.fd);
+    close_file(&v);
 }
 
 int main(void)

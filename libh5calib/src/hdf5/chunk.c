@@ -313,9 +313,6 @@ static void cut(h5calib_work *w)
     if (h5calib_calibrator_whole_frame(c->calibrator) || !w->joined)
         w->block = pixels ? pixels : 1;
     w->piece = w->block;
-    /* On AMD's Zen 4 asking for memory takes more time than it saves: 5 to 20 % of AGIPD's, none of
-     * JUNGFRAU's. */
-    w->fetch = !h5calib_processor_is_amd();
     if (w->decodes && !h5calib_calibrator_whole_frame(c->calibrator) && w->piece > DECODED_PIECE)
         w->piece = DECODED_PIECE;
     w->spans = w->joined ? (pixels + w->block - 1) / w->block : w->at.rows;
@@ -359,6 +356,9 @@ static bool begin(binding *b, h5calib_work *w, calibrated *c, const h5calib_box 
 {
     size_t frames = 0;
     *w = (h5calib_work){.binding = b, .c = c, .at = at[0], .threads = threads};
+    /* On AMD's Zen 4 asking for memory takes more time than it saves: 5 to 20 % of AGIPD's, none of
+     * JUNGFRAU's. */
+    w->fetch = !h5calib_processor_is_amd();
     w->joined = at->columns == c->dims[c->rank - 1] && at->columns == at->extent[c->rank - 1];
     for (size_t i = 0; i < n_boxes; i++)
         frames += at[i].frames;

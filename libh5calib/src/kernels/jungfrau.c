@@ -121,12 +121,13 @@ H5CALIB_INLINE TARGET void FN(jungfrau_blocks)(const h5calib_calibrator *c,
     const FN(target) target = FN(target_of)(run, i);
     const float photon = (float)c->parameters[PHOTON_ENERGY];
     const VEC energy = SIMD(set)(photon);
-    if (run->fetch)
+    const bool fetch = run->fetch;
+    if (fetch)
         FN(jungfrau_fetch)(raw, h5calib_sight_from(run, i, n), f, dtype);
     for (size_t b = 0; b < n; b += H5CALIB_BLOCK) {
         FN(block) block = {.any_medium = false};
         VEC value[FN(vectors)];
-        if (run->fetch) {
+        if (fetch) {
             H5CALIB_FETCH(raw + b + H5CALIB_RAW_SOON);
             FN(fetch_high)(f, dtype, &target, b + H5CALIB_SOON);
         }

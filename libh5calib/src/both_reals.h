@@ -3,17 +3,23 @@
 #define INT int32_t
 #ifdef HAS_SIMD
 #define FUSED
+#define AT_ONCE(fused) (fused)
+#else
+#define AT_ONCE(fused) false
 #endif
 #include "fused.h"
 #include "tile.h"
 #include TEMPLATE
 #undef FUSED
+#undef AT_ONCE
 #undef REAL
 #undef INT
 
 #define REAL double
 #define INT int64_t
+#define AT_ONCE(fused) false
 #include "tile.h"
 #include TEMPLATE
+#undef AT_ONCE
 #undef REAL
 #undef INT

@@ -138,28 +138,30 @@ static uint16_t first_above(float x)
     return x < 0 ? 0 : x < UINT16_MAX ? (uint16_t)((uint16_t)x + 1) : UINT16_MAX;
 }
 
-/* The least raw number that is above any of `planes` planes in each block, all float16 or float32.
- * NULL: they are not, or there is no memory; kernels can do without. */
+/* For each plane p, and each block of its pixels: the least raw number that is above any value of
+ * planes p, p + 1, ..., all float16 or float32. NULL: they are not, or there is no memory; kernels
+ * can do without. */
 static uint16_t *least_above(const h5calib_calibrator *c, const h5calib_plane *planes,
                              unsigned n_planes)
 {
-    const size_t n = c->ny * c->nx, blocks = (n + H5CALIB_BLOCK - 1) / H5CALIB_BLOCK;
+    const size_t n = c->ny * c->nx, blocks = h5calib_blocks(c);
     enum { BLOCKS_OF_TILE = H5CALIB_TILE / H5CALIB_BLOCK };
     for (unsigned p = 0; p < n_planes; p++)
         if (planes[p].dtype != H5CALIB_F16 && planes[p].dtype != H5CALIB_F32)
             return NULL;
-    uint16_t *least = h5calib_allocate(blocks * sizeof *least);
+    uint16_t *least = h5calib_allocate(n_planes * blocks * sizeof *least);
     for (size_t i = 0; least && i < n; i += H5CALIB_TILE) {
         const size_t left = n - i < H5CALIB_TILE ? n - i : H5CALIB_TILE;
         float values[BLOCKS_OF_TILE];
         for (size_t k = 0; k < BLOCKS_OF_TILE; k++)
             values[k] = INFINITY;
-        for (unsigned p = 0; p < n_planes; p++)
+        for (unsigned p = n_planes; p-- > 0;) {
             h5calib_checks_in_use()->lower((char *)planes[p].data +
                                                (planes[p].uniform ? 0 : i * planes[p].size),
                                            planes[p].dtype, left, values);
-        for (size_t k = 0; k * H5CALIB_BLOCK < left; k++)
-            least[i / H5CALIB_BLOCK + k] = first_above(values[k]);
+            for (size_t k = 0; k * H5CALIB_BLOCK < left; k++)
+                least[p * blocks + i / H5CALIB_BLOCK + k] = first_above(values[k]);
+        }
     }
     return least;
 }

@@ -57,12 +57,17 @@ size_t h5calib_cell_bytes(const h5calib_cell *cell);
 /* Results of more bytes are not found in the caches again. */
 #define H5CALIB_STREAM_BYTES ((size_t)8 << 20)
 
+/* Some ways that pay on one maker's processors cost time on another's. */
+bool h5calib_processor_is_amd(void);
+
 /* How many frames of one cell are best done side by side, block by block: one where the
- * constants of all cells stay in a cache that is shared anyway, many where they would be
- * read from memory for every frame. */
+ * constants of all cells come fast enough from a cache for every frame (on AMD's Zen 4 the third
+ * level gives them as fast as they are used, on Intel's Emerald Rapids only a core's own does),
+ * many where they do not. */
 static inline size_t h5calib_group_frames(const h5calib_cell *cell, size_t n_cells)
 {
-    return cell && h5calib_cell_bytes(cell) * n_cells > ((size_t)16 << 20) ? 16 : 1;
+    const size_t near = (size_t)(h5calib_processor_is_amd() ? 16 : 1) << 20;
+    return cell && h5calib_cell_bytes(cell) * n_cells > near ? 16 : 1;
 }
 
 /* A run of pixels of one frame: pixels [first, first + count) in C order. */
@@ -81,9 +86,6 @@ typedef struct h5calib_run {
     void *scratch; /* whole frames */
     double masked; /* what an unusable pixel holds */
 } h5calib_run;
-
-/* Some ways that pay on one maker's processors cost time on another's. */
-bool h5calib_processor_is_amd(void);
 
 /* Calibrate one run. Cannot fail once the dtypes were checked, except for memory (whole
  * frames need scratch) and for a run that is a part of a frame where it must be all of it. */

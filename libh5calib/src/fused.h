@@ -10,11 +10,12 @@
 #define H5CALIB_FUSED_H
 enum { H5CALIB_MAX_FACTORS = 4 };
 
-/* The constants of a tile: what is subtracted, what then divides (or multiplies), and
- * further factors; each where the tile's pixels begin, for high, medium and low gain. */
+/* The constants of some pixels: what is subtracted, what then divides (or multiplies), and
+ * further factors; each where the pixels begin, for high, medium and low gain. */
 typedef struct h5calib_formula {
     h5calib_dtype dtype; /* of all: F32 or F16 */
     bool multiply;       /* the second constant is a factor too */
+    bool uniform;        /* a plane holds H5CALIB_TILE pixels only */
     unsigned n;
     const void *from[H5CALIB_MAX_FACTORS][3];
 } h5calib_formula;
@@ -31,6 +32,7 @@ static inline bool h5calib_formula_add(h5calib_formula *f, const h5calib_plane *
     for (unsigned s = 0; s < n_planes; s++) {
         if (planes[s].dtype != dtype)
             return false;
+        f->uniform |= planes[s].uniform;
         f->from[f->n][s] =
             (const char *)planes[s].data + (planes[s].uniform ? 0 : first * planes[s].size);
     }
@@ -38,29 +40,9 @@ static inline bool h5calib_formula_add(h5calib_formula *f, const h5calib_plane *
     return true;
 }
 
-/* The few blocks with pixels not in high gain take constants that lie anywhere in their planes,
- * where no processor foresees them. So, if a run is to fetch, they are looked for, and their
- * constants fetched, so many pixels before they are computed. */
-enum {
-    H5CALIB_AHEAD = 2048,
-    H5CALIB_BLOCKS_AHEAD = (H5CALIB_AHEAD + H5CALIB_TILE) / H5CALIB_BLOCK,
-    H5CALIB_SOON = 1024, /* pixels before a block that is in high gain */
-    /* Raw numbers are looked for gain stages first, and are fetched well before that: they may
-     * lie where the system keeps their file. */
-    H5CALIB_RAW_SOON = 4096
-};
-
-/* Where to look while the tile of n pixels at pixel i of a run is computed, counted from i: that
- * far ahead, at the beginning of a run from there on. */
-typedef struct h5calib_sight {
-    size_t first, end;
-} h5calib_sight;
-static inline h5calib_sight h5calib_sight_from(const h5calib_run *run, size_t i, size_t n)
-{
-    const size_t left = run->count - i, end = H5CALIB_AHEAD + n;
-    return (h5calib_sight){i < H5CALIB_TILE ? 0 : H5CALIB_AHEAD,
-                           (end < left ? end : left) / H5CALIB_BLOCK * H5CALIB_BLOCK};
-}
+/* Where a run is to fetch: so many pixels before a block is computed, what it needs if it is in
+ * high gain, and its raw numbers, which may lie where the system keeps their file. */
+enum { H5CALIB_SOON = 1024, H5CALIB_RAW_SOON = 4096 };
 #endif
 
 #ifdef FUSED
@@ -113,19 +95,6 @@ H5CALIB_INLINE TARGET void FN(staged)(const void *const *from, h5calib_dtype dty
     if (block->any_low) {
         FN(load_block)(from[2], dtype, b, other);
         EACH_VECTOR(v) to[v] = SIMD(select)(block->low[v], other[v], to[v]);
-    }
-}
-
-/* The constants of gain stage s for a block, into the cache. */
-H5CALIB_INLINE TARGET void FN(fetch)(const h5calib_formula *f, h5calib_dtype dtype, unsigned s,
-                                     size_t b)
-{
-    const size_t size = dtype == H5CALIB_F16 ? 2 : 4;
-    for (unsigned k = 0; k < f->n; k++) {
-        const char *from = (const char *)f->from[k][s] + b * size;
-        for (size_t line = 0; line < H5CALIB_BLOCK * size; line += 64)
-            H5CALIB_FETCH(from + line);
-        H5CALIB_FETCH(from + H5CALIB_BLOCK * size - 1);
     }
 }
 

@@ -99,12 +99,19 @@ struct h5calib_calibrator {
 struct h5calib_cell {
     size_t bytes;
     void *arrays[H5CALIB_MAX_CONSTANTS]; /* adopted */
-    /* Of a float16 or float32 constant that is compared with: for each H5CALIB_BLOCK pixels of
-     * the frame, a raw number that all those above any value there are not below. */
+    /* Of a float16 or float32 constant that is compared with: for each plane, and each block of
+     * the frame's pixels, a raw number that all those above any value there of this or a later
+     * plane are not below. */
     uint16_t *least[H5CALIB_MAX_CONSTANTS];
     double mean[H5CALIB_MAX_CONSTANTS];
     h5calib_plane planes[H5CALIB_MAX_CONSTANTS][H5CALIB_MAX_PLANES];
 };
+
+/* Blocks of a frame. */
+static inline size_t h5calib_blocks(const h5calib_calibrator *c)
+{
+    return (c->ny * c->nx + H5CALIB_BLOCK - 1) / H5CALIB_BLOCK;
+}
 
 /* Every algorithm but the legacy ones has these parameters first. */
 enum { H5CALIB_MASKED_VALUE, H5CALIB_BAD_CELL, H5CALIB_MASK_BITS, H5CALIB_COMMON_PARAMETERS };

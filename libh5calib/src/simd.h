@@ -90,9 +90,9 @@ OP __m256 h5calib_avx2_both(__m256 a, __m256 b)
 {
     return _mm256_and_ps(a, b);
 }
-OP __m256 h5calib_avx2_either(__m256 a, __m256 b)
+OP __m256 h5calib_avx2_without(__m256 a, __m256 b)
 {
-    return _mm256_or_ps(a, b);
+    return _mm256_andnot_ps(b, a);
 }
 OP bool h5calib_avx2_any(__m256 a)
 {
@@ -181,9 +181,9 @@ OP __mmask16 h5calib_avx512_both(__mmask16 a, __mmask16 b)
 {
     return a & b;
 }
-OP __mmask16 h5calib_avx512_either(__mmask16 a, __mmask16 b)
+OP __mmask16 h5calib_avx512_without(__mmask16 a, __mmask16 b)
 {
-    return a | b;
+    return _kandn_mask16(b, a);
 }
 OP bool h5calib_avx512_any(__mmask16 a)
 {
@@ -207,7 +207,8 @@ OP __m512 h5calib_avx512_divide(__m512 x, __m512 y)
 }
 OP __m512 h5calib_avx512_if_nan(__m512 x, __m512 then)
 {
-    return _mm512_mask_blend_ps(_mm512_cmp_ps_mask(x, x, _CMP_UNORD_Q), x, then);
+    /* by kind of number: the first two are NaNs, all others stay */
+    return _mm512_fixupimm_ps(then, x, _mm512_set1_epi32(0x11111100), 0);
 }
 OP void h5calib_avx512_store(float *to, __m512 x)
 {
@@ -286,9 +287,9 @@ OP uint32x4_t h5calib_neon_both(uint32x4_t a, uint32x4_t b)
 {
     return vandq_u32(a, b);
 }
-OP uint32x4_t h5calib_neon_either(uint32x4_t a, uint32x4_t b)
+OP uint32x4_t h5calib_neon_without(uint32x4_t a, uint32x4_t b)
 {
-    return vorrq_u32(a, b);
+    return vbicq_u32(a, b);
 }
 OP bool h5calib_neon_any(uint32x4_t a)
 {

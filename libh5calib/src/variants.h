@@ -50,7 +50,26 @@
         }                                                                                          \
     }
 
-/* The kernel `name` of a template that has defined name_tile. */
+/* The same where all whole blocks of a run can be done at once, by `at_once` (fused.h), which says
+ * false if it cannot: then it may do tiles, and `call` does the rest. */
+#define EACH_TILE_OR(at_once, call)                                                                \
+    {                                                                                              \
+        const size_t start = h5calib_to_cache_line(run);                                           \
+        const size_t end = run->count - (run->count - start) % H5CALIB_BLOCK;                      \
+        size_t i = start, n = end - start;                                                         \
+        if (n > 0 && AT_ONCE(at_once)) {                                                           \
+            i = 0, n = start;                                                                      \
+            if (n > 0)                                                                             \
+                call;                                                                              \
+            i = end, n = run->count - end;                                                         \
+            if (n > 0)                                                                             \
+                call;                                                                              \
+        } else {                                                                                   \
+            EACH_TILE(if (n % H5CALIB_BLOCK || !AT_ONCE(at_once)) call)                            \
+        }                                                                                          \
+    }
+
+/* The kernel `name` of a template that has defined name_tile; and name_fused. */
 #define H5CALIB_KERNEL(name)                                                                       \
     static TARGET void FN(name)(const h5calib_calibrator *c, const h5calib_cell *cell,             \
                                 const h5calib_run *run)                                            \
@@ -58,23 +77,31 @@
         h5calib_kernel_ran = #name "_" H5CALIB_STRING(VARIANT);                                    \
         EACH_TILE(FN(name##_tile)(c, cell, run, i, n))                                             \
     }
+#define H5CALIB_FUSED_KERNEL(name)                                                                 \
+    static TARGET void FN(name)(const h5calib_calibrator *c, const h5calib_cell *cell,             \
+                                const h5calib_run *run)                                            \
+    {                                                                                              \
+        h5calib_kernel_ran = #name "_" H5CALIB_STRING(VARIANT);                                    \
+        EACH_TILE_OR(FN(name##_fused)(c, cell, run, i, n), FN(name##_tile)(c, cell, run, i, n))    \
+    }
 
 /* A frame at once, for the common mode: first all pixels less their pedestal into
  * `frame`, noting in `used` which take part, then the rest of the calibration. */
 enum { H5CALIB_ALL_AT_ONCE, H5CALIB_SUBTRACT, H5CALIB_SCALE };
 
 /* The kernel of a template whose name_tile knows these passes: its values of pixels lie at
- * FRAME_VALUES and, with H5CALIB_SUBTRACT, its answers at FRAME_USED. */
+ * FRAME_VALUES and, with H5CALIB_SUBTRACT, its answers at FRAME_USED. at_once: where there is no
+ * common mode, or false. */
 #define FRAME_VALUES(run) ((REAL *)(run)->scratch)
 #define FRAME_KEYS(run) (FRAME_VALUES(run) + (run)->count)
 #define FRAME_USED(run) ((unsigned char *)(FRAME_KEYS(run) + (run)->count))
-#define H5CALIB_COMMON_MODE_KERNEL(name, first_parameter, bank_ny, bank_nx)                        \
+#define H5CALIB_COMMON_MODE_KERNEL(name, at_once, first_parameter, bank_ny, bank_nx)               \
     static TARGET void FN(name)(const h5calib_calibrator *c, const h5calib_cell *cell,             \
                                 const h5calib_run *run)                                            \
     {                                                                                              \
         h5calib_kernel_ran = #name "_" H5CALIB_STRING(VARIANT);                                    \
         if (!run->scratch) {                                                                       \
-            EACH_TILE(FN(name##_tile)(c, cell, run, i, n, H5CALIB_ALL_AT_ONCE))                    \
+            EACH_TILE_OR(at_once, FN(name##_tile)(c, cell, run, i, n, H5CALIB_ALL_AT_ONCE))        \
             return;                                                                                \
         }                                                                                          \
         EACH_TILE(FN(name##_tile)(c, cell, run, i, n, H5CALIB_SUBTRACT))                           \

@@ -42,8 +42,8 @@ H5CALIB_INLINE TARGET void FN(force)(const h5calib_plane *pedestals, const h5cal
     FN(stages_summary)(stages, n);
 }
 
-static TARGET void FN(agipd_any)(const h5calib_calibrator *c, const h5calib_cell *cell,
-                                 const h5calib_run *run, size_t i, size_t n)
+static TARGET void FN(agipd_tile)(const h5calib_calibrator *c, const h5calib_cell *cell,
+                                  const h5calib_run *run, size_t i, size_t n)
 {
     FN(stages) stages;
     SCRATCH(signals);
@@ -108,51 +108,51 @@ H5CALIB_INLINE TARGET bool FN(agipd_above)(const uint16_t *voltage, const VEC *t
     return any;
 }
 
-/* May any pixel of block b be above a threshold? Where none is, as nearly everywhere, the
- * thresholds themselves need not be read. */
-H5CALIB_INLINE TARGET bool FN(agipd_not_high)(const uint16_t *voltage, const uint16_t *least,
-                                              size_t pixel, size_t b)
+/* Thresholds of a tile, and, for the blocks of the frame, the least voltage above any of them and
+ * above the second one. */
+typedef struct FN(agipd_levels) {
+    const h5calib_formula *thresholds; /* NULL with fixed gain */
+    bool chain;
+    const uint16_t *above_any, *above_second;
+} FN(agipd_levels);
+
+/* The least of some blocks for H5CALIB_BLOCK pixels, which may lie in two of them. */
+static inline uint16_t FN(agipd_least)(const uint16_t *least, size_t pixel)
 {
-    const uint16_t one = least[(pixel + b) / H5CALIB_BLOCK];
-    const uint16_t two = least[(pixel + b + H5CALIB_BLOCK - 1) / H5CALIB_BLOCK];
-    return SIMD(any_from)(voltage + b, one < two ? one : two);
+    const uint16_t one = least[pixel / H5CALIB_BLOCK];
+    const uint16_t two = least[(pixel + H5CALIB_BLOCK - 1) / H5CALIB_BLOCK];
+    return one < two ? one : two;
+}
+
+/* May any pixel of a block be above a threshold, above the second? Where none is, as nearly
+ * everywhere, the thresholds themselves need not be read. */
+H5CALIB_INLINE TARGET bool FN(agipd_may_be)(const uint16_t *voltage, const uint16_t *least,
+                                            size_t pixel)
+{
+    return SIMD(any_from)(voltage, FN(agipd_least)(least, pixel));
 }
 
 H5CALIB_INLINE TARGET void FN(agipd_stages)(const uint16_t *voltage,
-                                            const h5calib_formula *thresholds, h5calib_dtype dtype,
-                                            bool chain, size_t b, FN(block) * block)
+                                            const FN(agipd_levels) * levels, h5calib_dtype dtype,
+                                            size_t pixel, size_t b, FN(block) * block)
 {
     VEC threshold[FN(vectors)];
-    FN(load_block)(thresholds->from[0][0], dtype, b, threshold);
+    FN(load_block)(levels->thresholds->from[0][0], dtype, b, threshold);
     block->any_medium = FN(agipd_above)(voltage, threshold, b, block->medium);
-    FN(load_block)(thresholds->from[0][1], dtype, b, threshold);
+    block->any_low = FN(agipd_may_be)(voltage + b, levels->above_second, pixel + b);
+    if (!block->any_low)
+        return;
+    FN(load_block)(levels->thresholds->from[0][1], dtype, b, threshold);
     block->any_low = FN(agipd_above)(voltage, threshold, b, block->low);
-    if (chain)
+    if (levels->chain)
         EACH_VECTOR(v) block->low[v] = SIMD(both)(block->low[v], block->medium[v]);
+    block->any_medium = false; /* of pixels that are not in low gain */
+    EACH_VECTOR(v)
+    block->any_medium |= SIMD(any)(SIMD(without)(block->medium[v], block->low[v]));
 }
 
-H5CALIB_INLINE TARGET void FN(agipd_fetch)(const uint16_t *voltage, h5calib_sight sight,
-                                           const uint16_t *least, size_t pixel,
-                                           const h5calib_formula *thresholds,
-                                           const h5calib_formula *f, h5calib_dtype dtype)
-{
-    size_t found[H5CALIB_BLOCKS_AHEAD + 1], n = 0;
-    for (size_t b = sight.first; b < sight.end; b += H5CALIB_BLOCK) {
-        found[n] = b;
-        n += FN(agipd_not_high)(voltage, least, pixel, b);
-    }
-    for (size_t k = 0; k < n; k++) {
-        FN(fetch)(thresholds, dtype, 0, found[k]);
-        FN(fetch)(thresholds, dtype, 1, found[k]);
-        FN(fetch)(f, dtype, 1, found[k]);
-        FN(fetch)(f, dtype, 2, found[k]);
-    }
-}
-
-/* thresholds: NULL with fixed gain */
-H5CALIB_INLINE TARGET void FN(agipd_blocks)(const h5calib_run *run, size_t i, size_t n, bool chain,
-                                            const uint16_t *least,
-                                            const h5calib_formula *thresholds,
+H5CALIB_INLINE TARGET void FN(agipd_blocks)(const h5calib_run *run, size_t i, size_t n,
+                                            const FN(agipd_levels) * levels,
                                             const h5calib_formula *f, h5calib_dtype dtype,
                                             bool multiply)
 {
@@ -160,20 +160,18 @@ H5CALIB_INLINE TARGET void FN(agipd_blocks)(const h5calib_run *run, size_t i, si
     const uint16_t *voltage = (const uint16_t *)run->raw[1] + i;
     const FN(target) target = FN(target_of)(run, i);
     const size_t pixel = run->first + i;
-    const bool fetch = run->fetch;
-    if (fetch && thresholds)
-        FN(agipd_fetch)(voltage, h5calib_sight_from(run, i, n), least, pixel, thresholds, f, dtype);
+    const bool fetch = run->fetch, staged = levels->thresholds != NULL;
     for (size_t b = 0; b < n; b += H5CALIB_BLOCK) {
         VEC value[FN(vectors)];
         if (fetch) {
             H5CALIB_FETCH(voltage + b + H5CALIB_RAW_SOON);
-            H5CALIB_FETCH(signal + b + H5CALIB_RAW_SOON - H5CALIB_AHEAD);
+            H5CALIB_FETCH(signal + b + H5CALIB_RAW_SOON);
             FN(fetch_high)(f, dtype, &target, b + H5CALIB_SOON);
         }
         EACH_VECTOR(v) value[v] = SIMD(real)(SIMD(load_words)(signal + b + v * LANES));
-        if (thresholds && FN(agipd_not_high)(voltage, least, pixel, b)) {
-            FN(block) block;
-            FN(agipd_stages)(voltage, thresholds, dtype, chain, b, &block);
+        if (staged && FN(agipd_may_be)(voltage + b, levels->above_any, pixel + b)) {
+            FN(block) block = {.any_low = false};
+            FN(agipd_stages)(voltage, levels, dtype, pixel, b, &block);
             FN(apply)(f, dtype, multiply, &block, b, value);
         } else {
             FN(apply)(f, dtype, multiply, NULL, b, value);
@@ -182,15 +180,14 @@ H5CALIB_INLINE TARGET void FN(agipd_blocks)(const h5calib_run *run, size_t i, si
     }
 }
 
-/* A tile of raw uint16, two planes, nothing forced; false: it is not of that kind. */
-H5CALIB_INLINE TARGET bool FN(agipd_fused)(const h5calib_calibrator *c, const h5calib_cell *cell,
-                                           const h5calib_run *run, size_t i, size_t n)
+/* Raw uint16, two planes, nothing forced; false: they are not of that kind. */
+static TARGET bool FN(agipd_fused)(const h5calib_calibrator *c, const h5calib_cell *cell,
+                                   const h5calib_run *run, size_t i, size_t n)
 {
     const double *p = c->parameters;
-    const bool fixed = p[FIXED_GAIN] >= 0, chain = p[THRESHOLD_CHAIN] != 0;
+    const bool fixed = p[FIXED_GAIN] >= 0;
     h5calib_formula thresholds = {0}, f = {.multiply = p[CONVENTION] != 0};
-    if (n % H5CALIB_BLOCK || run->raw_dtype != H5CALIB_U16 || run->raw_step != 1 ||
-        !FN(plain_output)(c, run))
+    if (run->raw_dtype != H5CALIB_U16 || run->raw_step != 1 || !FN(plain_output)(c, run))
         return false;
     for (int k = PEDESTAL; k <= FLAT_FIELD; k++) {
         if (cell->planes[k][0].data &&
@@ -203,25 +200,18 @@ H5CALIB_INLINE TARGET bool FN(agipd_fused)(const h5calib_calibrator *c, const h5
                    thresholds.dtype != f.dtype || !cell->least[THRESHOLD] ||
                    !isnan(p[FORCE_MEDIUM_BELOW]) || !isnan(p[FORCE_HIGH_BELOW])))
         return false;
-#define LOOP(dtype, multiply)                                                                      \
-    FN(agipd_blocks)(run, i, n, chain, cell->least[THRESHOLD], fixed ? NULL : &thresholds, &f,     \
-                     dtype, multiply)
+    if ((f.uniform || thresholds.uniform) && n > H5CALIB_TILE)
+        return false;
+    const FN(agipd_levels)
+        levels = {fixed ? NULL : &thresholds, p[THRESHOLD_CHAIN] != 0, cell->least[THRESHOLD],
+                  fixed ? NULL : cell->least[THRESHOLD] + h5calib_blocks(c)};
+#define LOOP(dtype, multiply) FN(agipd_blocks)(run, i, n, &levels, &f, dtype, multiply)
     EACH_FORMULA(f, LOOP)
 #undef LOOP
     return true;
 }
 #endif
-
-H5CALIB_INLINE TARGET void FN(agipd_tile)(const h5calib_calibrator *c, const h5calib_cell *cell,
-                                          const h5calib_run *run, size_t i, size_t n)
-{
-#ifdef FUSED
-    if (FN(agipd_fused)(c, cell, run, i, n))
-        return;
-#endif
-    FN(agipd_any)(c, cell, run, i, n);
-}
-H5CALIB_KERNEL(agipd)
+H5CALIB_FUSED_KERNEL(agipd)
 
 H5CALIB_INLINE TARGET void FN(AGIPD_v2_tile)(const h5calib_calibrator *c, const h5calib_cell *cell,
                                              const h5calib_run *run, size_t i, size_t n)

@@ -7,8 +7,8 @@
  */
 #ifdef REAL
 
-static TARGET void FN(jungfrau_any)(const h5calib_calibrator *c, const h5calib_cell *cell,
-                                    const h5calib_run *run, size_t i, size_t n, int pass)
+static TARGET void FN(jungfrau_tile)(const h5calib_calibrator *c, const h5calib_cell *cell,
+                                     const h5calib_run *run, size_t i, size_t n, int pass)
 {
     const h5calib_raw_u16 *raw = (const h5calib_raw_u16 *)run->raw[0] + i;
     const REAL energy = (REAL)c->parameters[PHOTON_ENERGY];
@@ -97,21 +97,6 @@ H5CALIB_INLINE TARGET bool FN(jungfrau_stages)(const uint16_t *raw, FN(block) * 
     return !invalid;
 }
 
-H5CALIB_INLINE TARGET void FN(jungfrau_fetch)(const uint16_t *raw, h5calib_sight sight,
-                                              const h5calib_formula *f, h5calib_dtype dtype)
-{
-    size_t found[H5CALIB_BLOCKS_AHEAD + 1], n = 0;
-    for (size_t b = sight.first; b < sight.end; b += H5CALIB_BLOCK) {
-        found[n] = b;
-        n += FN(jungfrau_coded)(raw + b);
-    }
-    for (size_t k = 0; k < n; k++) {
-        FN(block) block;
-        FN(jungfrau_stages)(raw + found[k], &block);
-        FN(fetch)(f, dtype, block.any_low ? 2 : 1, found[k]);
-    }
-}
-
 H5CALIB_INLINE TARGET void FN(jungfrau_blocks)(const h5calib_calibrator *c,
                                                const h5calib_cell *cell, const h5calib_run *run,
                                                size_t i, size_t n, const h5calib_formula *f,
@@ -122,8 +107,6 @@ H5CALIB_INLINE TARGET void FN(jungfrau_blocks)(const h5calib_calibrator *c,
     const float photon = (float)c->parameters[PHOTON_ENERGY];
     const VEC energy = SIMD(set)(photon);
     const bool fetch = run->fetch;
-    if (fetch)
-        FN(jungfrau_fetch)(raw, h5calib_sight_from(run, i, n), f, dtype);
     for (size_t b = 0; b < n; b += H5CALIB_BLOCK) {
         FN(block) block = {.any_medium = false};
         VEC value[FN(vectors)];
@@ -133,7 +116,7 @@ H5CALIB_INLINE TARGET void FN(jungfrau_blocks)(const h5calib_calibrator *c,
         }
         const bool coded = FN(jungfrau_coded)(raw + b);
         if (coded && !FN(jungfrau_stages)(raw + b, &block)) {
-            FN(jungfrau_any)(c, cell, run, i + b, H5CALIB_BLOCK, H5CALIB_ALL_AT_ONCE);
+            FN(jungfrau_tile)(c, cell, run, i + b, H5CALIB_BLOCK, H5CALIB_ALL_AT_ONCE);
             continue;
         }
         EACH_VECTOR(v)
@@ -147,26 +130,25 @@ H5CALIB_INLINE TARGET void FN(jungfrau_blocks)(const h5calib_calibrator *c,
         FN(put)(&target, b, value);
     }
 }
-#endif
 
-H5CALIB_INLINE TARGET void FN(jungfrau_tile)(const h5calib_calibrator *c, const h5calib_cell *cell,
-                                             const h5calib_run *run, size_t i, size_t n, int pass)
+/* Float32 or float16 constants, nothing saturated; false: it is not of that kind. */
+static TARGET bool FN(jungfrau_fused)(const h5calib_calibrator *c, const h5calib_cell *cell,
+                                      const h5calib_run *run, size_t i, size_t n)
 {
-#ifdef FUSED
     h5calib_formula f = {.multiply = c->parameters[MULTIPLY] != 0};
-    if (n % H5CALIB_BLOCK == 0 && pass == H5CALIB_ALL_AT_ONCE && !c->parameters[SATURATED] &&
-        FN(plain_output)(c, run) &&
-        h5calib_formula_add(&f, cell->planes[PEDESTAL], 3, run->first + i) &&
-        h5calib_formula_add(&f, cell->planes[GAIN], 3, run->first + i)) {
+    if (c->parameters[SATURATED] || !FN(plain_output)(c, run) ||
+        !h5calib_formula_add(&f, cell->planes[PEDESTAL], 3, run->first + i) ||
+        !h5calib_formula_add(&f, cell->planes[GAIN], 3, run->first + i))
+        return false;
+    if (f.uniform && n > H5CALIB_TILE)
+        return false;
 #define LOOP(dtype, multiply) FN(jungfrau_blocks)(c, cell, run, i, n, &f, dtype, multiply)
-        EACH_FORMULA(f, LOOP)
+    EACH_FORMULA(f, LOOP)
 #undef LOOP
-        return;
-    }
-#endif
-    FN(jungfrau_any)(c, cell, run, i, n, pass);
+    return true;
 }
-H5CALIB_COMMON_MODE_KERNEL(jungfrau, COMMON_MODE, 256, 64)
+#endif
+H5CALIB_COMMON_MODE_KERNEL(jungfrau, FN(jungfrau_fused)(c, cell, run, i, n), COMMON_MODE, 256, 64)
 
 #else
 

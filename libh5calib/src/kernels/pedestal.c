@@ -30,13 +30,15 @@ H5CALIB_INLINE TARGET void FN(pedestal_blocks)(const h5calib_run *run, size_t i,
     }
 }
 
-/* A tile of raw uint16; false: it is not of that kind. */
-H5CALIB_INLINE TARGET bool FN(pedestal_fused)(const h5calib_calibrator *c, const h5calib_cell *cell,
-                                              const h5calib_run *run, size_t i, size_t n)
+/* Raw uint16; false: it is not of that kind. */
+static TARGET bool FN(pedestal_fused)(const h5calib_calibrator *c, const h5calib_cell *cell,
+                                      const h5calib_run *run, size_t i, size_t n)
 {
     h5calib_formula f = {0};
-    if (n % H5CALIB_BLOCK || run->raw_dtype != H5CALIB_U16 || run->raw_step != 1 ||
-        !FN(plain_output)(c, run) || !h5calib_formula_add(&f, cell->planes[0], 1, run->first + i))
+    if (run->raw_dtype != H5CALIB_U16 || run->raw_step != 1 || !FN(plain_output)(c, run) ||
+        !h5calib_formula_add(&f, cell->planes[0], 1, run->first + i))
+        return false;
+    if (f.uniform && n > H5CALIB_TILE)
         return false;
     if (f.dtype == H5CALIB_F16)
         FN(pedestal_blocks)(run, i, n, &f, H5CALIB_F16);
@@ -49,15 +51,11 @@ H5CALIB_INLINE TARGET bool FN(pedestal_fused)(const h5calib_calibrator *c, const
 H5CALIB_INLINE TARGET void FN(pedestal_tile)(const h5calib_calibrator *c, const h5calib_cell *cell,
                                              const h5calib_run *run, size_t i, size_t n)
 {
-#ifdef FUSED
-    if (FN(pedestal_fused)(c, cell, run, i, n))
-        return;
-#endif
     SCRATCH(value);
     FN(subtract)(cell, run, i, n, value);
     FN(finish)(c, run, i, n, value);
 }
-H5CALIB_KERNEL(pedestal)
+H5CALIB_FUSED_KERNEL(pedestal)
 
 /* The first h5calib had plain arithmetic and floating-point output only. */
 H5CALIB_INLINE TARGET void FN(pedestal_v1_tile)(const h5calib_calibrator *c,

@@ -69,7 +69,7 @@
         }                                                                                          \
     }
 
-/* The kernel `name` of a template that has defined name_tile; and name_fused. */
+/* The kernel `name` of a template that has defined name_tile; a fused one: name_fused as well. */
 #define H5CALIB_KERNEL(name)                                                                       \
     static TARGET void FN(name)(const h5calib_calibrator *c, const h5calib_cell *cell,             \
                                 const h5calib_run *run)                                            \

@@ -108,8 +108,8 @@ H5CALIB_INLINE TARGET bool FN(agipd_above)(const uint16_t *voltage, const VEC *t
     return any;
 }
 
-/* Thresholds of a tile, and, for the blocks of the frame, the least voltage above any of them and
- * above the second one. */
+/* Thresholds of some pixels, and, for the blocks of the frame, the least voltage above any of them
+ * and above the second one. */
 typedef struct FN(agipd_levels) {
     const h5calib_formula *thresholds; /* NULL with fixed gain */
     bool chain;

@@ -3,9 +3,9 @@
 #define INT int32_t
 #ifdef HAS_SIMD
 #define FUSED
-#define AT_ONCE(fused) (fused)
+#define AT_ONCE(fused, runs, n_runs, i, n) FN(fused)(c, cell, runs, n_runs, i, n)
 #else
-#define AT_ONCE(fused) false
+#define AT_ONCE(fused, runs, n_runs, i, n) false
 #endif
 #include "fused.h"
 #include "tile.h"
@@ -17,7 +17,7 @@
 
 #define REAL double
 #define INT int64_t
-#define AT_ONCE(fused) false
+#define AT_ONCE(fused, runs, n_runs, i, n) false
 #include "tile.h"
 #include TEMPLATE
 #undef AT_ONCE

@@ -131,9 +131,12 @@ static h5calib_status do_piece(job *j, size_t piece)
     const size_t raw_size = h5calib_dtype_size(j->run.raw_dtype);
     const size_t out_size = h5calib_dtype_size(j->run.out_dtype);
     const size_t values = j->run.raw[1] ? 2 : 1;
+    const size_t most = h5calib_together_frames();
     h5calib_run run = j->run;
     run.first = piece % blocks * j->piece_pixels;
     run.count = j->pixels - run.first < j->piece_pixels ? j->pixels - run.first : j->piece_pixels;
+    h5calib_run runs[H5CALIB_MOST_FRAMES];
+    size_t n_runs = 0;
     for (size_t i = group->first; i < group->first + group->count; i++) {
         const size_t frame = j->order[i];
         run.out = (char *)j->run.out + (frame * j->pixels + run.first) * out_size;
@@ -150,10 +153,14 @@ static h5calib_status do_piece(job *j, size_t piece)
         if (j->cell_ids && j->n_cells > 1)
             h5calib_calibrator_locate(j->calibrator, j->cell_ids[frame], j->n_cells, &cell,
                                       &run.weight);
-        h5calib_status status = h5calib_calibrate_run(j->calibrator, group->cell, &run);
+        runs[n_runs++] = run;
+        if (n_runs < most && i + 1 < group->first + group->count)
+            continue;
+        h5calib_status status = h5calib_calibrate_runs(j->calibrator, group->cell, runs, n_runs);
         if (status)
             return status;
         atomic_store(&j->kernel, h5calib_kernel_ran);
+        n_runs = 0;
     }
     return H5CALIB_OK;
 }

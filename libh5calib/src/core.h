@@ -64,10 +64,18 @@ bool h5calib_processor_is_amd(void);
  * constants of all cells come fast enough from a cache for every frame (on AMD's Zen 4 the third
  * level gives them as fast as they are used, on Intel's Emerald Rapids only a core's own does),
  * many where they do not. */
+enum { H5CALIB_MOST_FRAMES = 16 };
 static inline size_t h5calib_group_frames(const h5calib_cell *cell, size_t n_cells)
 {
     const size_t near = (size_t)(h5calib_processor_is_amd() ? 16 : 1) << 20;
-    return cell && h5calib_cell_bytes(cell) * n_cells > near ? 16 : 1;
+    return cell && h5calib_cell_bytes(cell) * n_cells > near ? H5CALIB_MOST_FRAMES : 1;
+}
+
+/* How many of them are best computed at once, a constant loaded once for all of them. Not measured
+ * on AMD's processors. */
+static inline size_t h5calib_together_frames(void)
+{
+    return h5calib_processor_is_amd() ? 1 : H5CALIB_MOST_FRAMES;
 }
 
 /* A run of pixels of one frame: pixels [first, first + count) in C order. */
@@ -82,7 +90,7 @@ typedef struct h5calib_run {
     double weight;            /* 0: the frame lies at its cell, there need not be a next one */
     bool stream;              /* nobody reads `out` soon: write it past the caches */
     bool fetch;               /* ask for what is needed soon, before it is */
-    /* h5calib_calibrate_run's own */
+    /* h5calib_calibrate_runs's own */
     void *scratch; /* whole frames */
     double masked; /* what an unusable pixel holds */
 } h5calib_run;
@@ -91,6 +99,10 @@ typedef struct h5calib_run {
  * frames need scratch) and for a run that is a part of a frame where it must be all of it. */
 h5calib_status h5calib_calibrate_run(const h5calib_calibrator *calibrator, const h5calib_cell *cell,
                                      const h5calib_run *run);
+/* The same for the same pixels of several frames: constants are loaded once for all of them. */
+h5calib_status h5calib_calibrate_runs(const h5calib_calibrator *calibrator,
+                                      const h5calib_cell *cell, const h5calib_run *runs,
+                                      size_t n_runs);
 
 /* Do pixels depend on others of their frame, with these parameters? Then a run is a whole frame. */
 bool h5calib_calibrator_whole_frame(const h5calib_calibrator *calibrator);

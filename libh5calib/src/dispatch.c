@@ -151,29 +151,70 @@ const h5calib_checks *h5calib_checks_in_use(void)
     return of[v < H5CALIB_VARIANTS ? v : H5CALIB_PORTABLE];
 }
 
+/* Can a kernel do both at once? */
+static bool alike(const h5calib_run *a, const h5calib_run *b)
+{
+    return a->first == b->first && a->count == b->count && a->raw_step == b->raw_step &&
+           a->raw_dtype == b->raw_dtype && a->out_dtype == b->out_dtype && a->stream == b->stream &&
+           a->fetch == b->fetch && h5calib_to_cache_line(a) == h5calib_to_cache_line(b);
+}
+
+/* Runs that are alike, or one. */
+static h5calib_status run_kernel(const h5calib_calibrator *calibrator, const h5calib_cell *cell,
+                                 h5calib_run *runs, size_t n_runs)
+{
+    const enum h5calib_variant v = h5calib_variant_in_use();
+    const bool real = h5calib_computed_in_double(runs->out_dtype);
+    if (v >= H5CALIB_VARIANTS)
+        return H5CALIB_E_ARGUMENT;
+    if (calibrator->whole_frame) {
+        const size_t size = real ? sizeof(double) : sizeof(float);
+        runs->scratch = h5calib_allocate(runs->count * (2 * size + 1));
+        if (!runs->scratch)
+            return H5CALIB_E_MEMORY;
+    }
+    calibrator->algorithm->kernels[v][real](calibrator, cell, runs, n_runs);
+#ifdef H5CALIB_X86
+    if (runs->stream)
+        _mm_sfence(); /* other threads see the results once they are told of them */
+#endif
+    h5calib_release(runs->scratch);
+    return H5CALIB_OK;
+}
+
+h5calib_status h5calib_calibrate_runs(const h5calib_calibrator *calibrator,
+                                      const h5calib_cell *cell, const h5calib_run *runs,
+                                      size_t n_runs)
+{
+    h5calib_run with[H5CALIB_MOST_FRAMES];
+    bool done[H5CALIB_MOST_FRAMES] = {false};
+    const size_t most = calibrator->whole_frame ? 1 : n_runs;
+    if (n_runs > H5CALIB_MOST_FRAMES)
+        return H5CALIB_E_ARGUMENT;
+    for (size_t i = 0; i < n_runs; i++) {
+        if (calibrator->whole_frame && runs[i].count != calibrator->ny * calibrator->nx)
+            return H5CALIB_E_ARGUMENT;
+        size_t n = 0;
+        for (size_t k = i; k < n_runs && n < most; k++) {
+            if (done[k] || !alike(&runs[i], &runs[k]))
+                continue;
+            with[n] = runs[k];
+            with[n].scratch = NULL;
+            with[n].masked = h5calib_masked_value(calibrator, runs[k].out_dtype);
+            with[n].stream = runs[k].stream && runs[k].out_dtype == H5CALIB_F32 &&
+                             (uintptr_t)runs[k].out % 4 == 0;
+            n++;
+            done[k] = true;
+        }
+        const h5calib_status status = n ? run_kernel(calibrator, cell, with, n) : H5CALIB_OK;
+        if (status)
+            return status;
+    }
+    return H5CALIB_OK;
+}
+
 h5calib_status h5calib_calibrate_run(const h5calib_calibrator *calibrator, const h5calib_cell *cell,
                                      const h5calib_run *run)
 {
-    const enum h5calib_variant v = h5calib_variant_in_use();
-    const size_t pixels = calibrator->ny * calibrator->nx;
-    if (v >= H5CALIB_VARIANTS || (calibrator->whole_frame && run->count != pixels))
-        return H5CALIB_E_ARGUMENT;
-    const bool real = h5calib_computed_in_double(run->out_dtype);
-    h5calib_run with = *run;
-    with.scratch = NULL;
-    with.masked = h5calib_masked_value(calibrator, run->out_dtype);
-    with.stream = run->stream && run->out_dtype == H5CALIB_F32 && (uintptr_t)run->out % 4 == 0;
-    if (calibrator->whole_frame) {
-        const size_t size = real ? sizeof(double) : sizeof(float);
-        with.scratch = h5calib_allocate(run->count * (2 * size + 1));
-        if (!with.scratch)
-            return H5CALIB_E_MEMORY;
-    }
-    calibrator->algorithm->kernels[v][real](calibrator, cell, &with);
-#ifdef H5CALIB_X86
-    if (with.stream)
-        _mm_sfence(); /* other threads see the results once they are told of them */
-#endif
-    h5calib_release(with.scratch);
-    return H5CALIB_OK;
+    return h5calib_calibrate_runs(calibrator, cell, run, 1);
 }

@@ -41,8 +41,9 @@ static inline bool h5calib_formula_add(h5calib_formula *f, const h5calib_plane *
 }
 
 /* Where a run is to fetch: so many pixels before a block is computed, what it needs if it is in
- * high gain, and its raw numbers, which may lie where the system keeps their file. */
-enum { H5CALIB_SOON = 1024, H5CALIB_RAW_SOON = 4096 };
+ * high gain, and its raw numbers, which may lie where the system keeps their file; those of several
+ * frames come sooner, as the blocks of all others lie between. */
+enum { H5CALIB_SOON = 1024, H5CALIB_RAW_SOON = 4096, H5CALIB_RAW_SOON_OF_MANY = 512 };
 #endif
 
 #ifdef FUSED
@@ -55,12 +56,20 @@ typedef struct FN(block) {
     bool any_medium, any_low;
 } FN(block);
 
-/* Where results go. */
-typedef struct FN(target) {
-    float *to;
+/* The constants of a block in high gain, for all frames. */
+typedef struct FN(high) {
+    VEC of[H5CALIB_MAX_FACTORS][FN(vectors)];
+} FN(high);
+
+/* Where raw numbers and results of some frames are, copied from their runs: those might be what is
+ * written to, for all that the compiler knows. */
+typedef struct FN(frames) {
+    const uint16_t *raw[2][H5CALIB_MOST_FRAMES];
+    float *out[H5CALIB_MOST_FRAMES];
     VEC masked;
-    bool stream;
-} FN(target);
+    bool stream, fetch;
+    size_t raw_soon;
+} FN(frames);
 
 /* Can results go out as they are: float32, not rounded? */
 H5CALIB_INLINE TARGET bool FN(plain_output)(const h5calib_calibrator *c, const h5calib_run *run)
@@ -68,9 +77,19 @@ H5CALIB_INLINE TARGET bool FN(plain_output)(const h5calib_calibrator *c, const h
     return run->out_dtype == H5CALIB_F32 && c->output == H5CALIB_OUTPUT_VALUE && !c->rounding;
 }
 
-H5CALIB_INLINE TARGET FN(target) FN(target_of)(const h5calib_run *run, size_t i)
+/* n_values: a pixel has in raw data. */
+H5CALIB_INLINE TARGET void FN(frames_of)(const h5calib_run *runs, size_t n_runs, int n_values,
+                                         size_t i, FN(frames) * frames)
 {
-    return (FN(target)){(float *)run->out + i, SIMD(set)((float)run->masked), run->stream};
+    for (size_t k = 0; k < n_runs; k++) {
+        for (int value = 0; value < n_values; value++)
+            frames->raw[value][k] = (const uint16_t *)runs[k].raw[value] + i;
+        frames->out[k] = (float *)runs[k].out + i;
+    }
+    frames->masked = SIMD(set)((float)runs->masked);
+    frames->stream = runs->stream;
+    frames->fetch = runs->fetch;
+    frames->raw_soon = n_runs > 1 ? H5CALIB_RAW_SOON_OF_MANY : H5CALIB_RAW_SOON;
 }
 
 H5CALIB_INLINE TARGET void FN(load_block)(const void *from, h5calib_dtype dtype, size_t b, VEC *to)
@@ -80,65 +99,72 @@ H5CALIB_INLINE TARGET void FN(load_block)(const void *from, h5calib_dtype dtype,
                                  : SIMD(load)((const float *)from + b + v * LANES);
 }
 
-/* A constant for a block; NULL: all of it is in high gain. */
-H5CALIB_INLINE TARGET void FN(staged)(const void *const *from, h5calib_dtype dtype,
-                                      const FN(block) * block, size_t b, VEC *to)
+H5CALIB_INLINE TARGET void FN(load_high)(const h5calib_formula *f, h5calib_dtype dtype, unsigned n,
+                                         size_t b, FN(high) * high)
+{
+    for (unsigned k = 0; k < n; k++)
+        FN(load_block)(f->from[k][0], dtype, b, high->of[k]);
+}
+
+/* Constant k for a block; NULL: all of it is in high gain. */
+H5CALIB_INLINE TARGET void FN(staged)(const h5calib_formula *f, unsigned k, h5calib_dtype dtype,
+                                      const FN(high) * high, const FN(block) * block, size_t b,
+                                      VEC *to)
 {
     VEC other[FN(vectors)];
-    FN(load_block)(from[0], dtype, b, to);
+    EACH_VECTOR(v) to[v] = high->of[k][v];
     if (!block)
         return;
     if (block->any_medium) {
-        FN(load_block)(from[1], dtype, b, other);
+        FN(load_block)(f->from[k][1], dtype, b, other);
         EACH_VECTOR(v) to[v] = SIMD(select)(block->medium[v], other[v], to[v]);
     }
     if (block->any_low) {
-        FN(load_block)(from[2], dtype, b, other);
+        FN(load_block)(f->from[k][2], dtype, b, other);
         EACH_VECTOR(v) to[v] = SIMD(select)(block->low[v], other[v], to[v]);
     }
 }
 
-/* What block b needs if it is in high gain, where the result goes through the caches as well. */
-H5CALIB_INLINE TARGET void FN(fetch_high)(const h5calib_formula *f, h5calib_dtype dtype,
-                                          const FN(target) * target, size_t b)
+/* What block b of a frame needs if it is in high gain, where the result goes through the caches. */
+H5CALIB_INLINE TARGET void FN(fetch_high)(const h5calib_formula *f, h5calib_dtype dtype, unsigned n,
+                                          const float *out, size_t b)
 {
     const size_t size = dtype == H5CALIB_F16 ? 2 : 4;
-    if (target->stream)
-        return;
-    for (unsigned k = 0; k < f->n; k++)
+    for (unsigned k = 0; k < n; k++)
         for (size_t line = 0; line < H5CALIB_BLOCK * size; line += 64)
             H5CALIB_FETCH((const char *)f->from[k][0] + b * size + line);
     for (size_t line = 0; line < H5CALIB_BLOCK * sizeof(float); line += 64)
-        H5CALIB_FETCH_TO_WRITE((const char *)(target->to + b) + line);
+        H5CALIB_FETCH_TO_WRITE((const char *)(out + b) + line);
 }
 
-/* dtype and multiply are those of the formula, given as constants. */
+/* dtype, multiply and n are those of the formula, given as constants. */
 H5CALIB_INLINE TARGET void FN(apply)(const h5calib_formula *f, h5calib_dtype dtype, bool multiply,
-                                     const FN(block) * block, size_t b, VEC *value)
+                                     unsigned n, const FN(high) * high, const FN(block) * block,
+                                     size_t b, VEC *value)
 {
     VEC constant[FN(vectors)];
-    FN(staged)(f->from[0], dtype, block, b, constant);
+    FN(staged)(f, 0, dtype, high, block, b, constant);
     EACH_VECTOR(v) value[v] = SIMD(subtract)(value[v], constant[v]);
-    if (f->n < 2)
+    if (n < 2)
         return;
-    FN(staged)(f->from[1], dtype, block, b, constant);
+    FN(staged)(f, 1, dtype, high, block, b, constant);
     EACH_VECTOR(v)
     value[v] =
         multiply ? SIMD(multiply)(value[v], constant[v]) : SIMD(divide)(value[v], constant[v]);
-    for (unsigned k = 2; k < f->n; k++) {
-        FN(staged)(f->from[k], dtype, block, b, constant);
+    for (unsigned k = 2; k < n; k++) {
+        FN(staged)(f, k, dtype, high, block, b, constant);
         EACH_VECTOR(v) value[v] = SIMD(multiply)(value[v], constant[v]);
     }
 }
 
 /* A block of results, masked_value for NaN. */
-H5CALIB_INLINE TARGET void FN(put)(const FN(target) * target, size_t b, VEC *value)
+H5CALIB_INLINE TARGET void FN(put)(VEC masked, bool stream, float *to, VEC *value)
 {
-    EACH_VECTOR(v) value[v] = SIMD(if_nan)(value[v], target->masked);
-    if (target->stream) {
-        EACH_VECTOR(v) SIMD(stream)(target->to + b + v * LANES, value[v]);
+    EACH_VECTOR(v) value[v] = SIMD(if_nan)(value[v], masked);
+    if (stream) {
+        EACH_VECTOR(v) SIMD(stream)(to + v * LANES, value[v]);
     } else {
-        EACH_VECTOR(v) SIMD(store)(target->to + b + v * LANES, value[v]);
+        EACH_VECTOR(v) SIMD(store)(to + v * LANES, value[v]);
     }
 }
 

@@ -63,8 +63,9 @@ enum h5calib_variant {
     H5CALIB_VARIANTS
 };
 
+/* The same pixels of one or more frames, laid out alike (dispatch.c). */
 typedef void h5calib_kernel(const h5calib_calibrator *calibrator, const h5calib_cell *cell,
-                            const h5calib_run *run);
+                            const h5calib_run *runs, size_t n_runs);
 
 typedef struct h5calib_algorithm_entry {
     h5calib_algorithm public;

@@ -183,11 +183,10 @@ TARGET void FN(finish)(const h5calib_calibrator *calibrator, const h5calib_run *
     }
 #ifdef FUSED
     if (run->stream && n % H5CALIB_BLOCK == 0) {
-        const FN(target) target = FN(target_of)(run, i);
         for (size_t b = 0; b < n; b += H5CALIB_BLOCK) {
             VEC block[FN(vectors)];
             FN(load_block)(values, H5CALIB_F32, b, block);
-            FN(put)(&target, b, block);
+            FN(put)(SIMD(set)((float)run->masked), true, (float *)run->out + i + b, block);
         }
         return;
     }

@@ -50,39 +50,45 @@
         }                                                                                          \
     }
 
-/* The same where all whole blocks of a run can be done at once, by `at_once` (fused.h), which says
- * false if it cannot: then it may do tiles, and `call` does the rest. */
-#define EACH_TILE_OR(at_once, call)                                                                \
+/* Every frame of a kernel's runs, as `run`. */
+#define EACH_RUN for (const h5calib_run *run = runs; run < runs + n_runs; run++)
+
+/* The same for every run, where all whole blocks of all runs can be done at once, by
+ * fused(c, cell, runs, n_runs, i, n) (fused.h), which says false if it cannot: then it may do
+ * tiles, and `call` does the rest. */
+#define EACH_TILE_OR(fused, call)                                                                  \
     {                                                                                              \
-        const size_t start = h5calib_to_cache_line(run);                                           \
-        const size_t end = run->count - (run->count - start) % H5CALIB_BLOCK;                      \
-        size_t i = start, n = end - start;                                                         \
-        if (n > 0 && AT_ONCE(at_once)) {                                                           \
-            i = 0, n = start;                                                                      \
-            if (n > 0)                                                                             \
-                call;                                                                              \
-            i = end, n = run->count - end;                                                         \
-            if (n > 0)                                                                             \
-                call;                                                                              \
+        const size_t start = h5calib_to_cache_line(runs);                                          \
+        const size_t end = runs->count - (runs->count - start) % H5CALIB_BLOCK;                    \
+        if (end > start && AT_ONCE(fused, runs, n_runs, start, end - start)) {                     \
+            EACH_RUN                                                                               \
+            {                                                                                      \
+                size_t i = 0, n = start;                                                           \
+                if (n > 0)                                                                         \
+                    call;                                                                          \
+                i = end, n = run->count - end;                                                     \
+                if (n > 0)                                                                         \
+                    call;                                                                          \
+            }                                                                                      \
         } else {                                                                                   \
-            EACH_TILE(if (n % H5CALIB_BLOCK || !AT_ONCE(at_once)) call)                            \
+            EACH_RUN EACH_TILE(if (n % H5CALIB_BLOCK || !AT_ONCE(fused, run, 1, i, n)) call)       \
         }                                                                                          \
     }
 
 /* The kernel `name` of a template that has defined name_tile; a fused one: name_fused as well. */
 #define H5CALIB_KERNEL(name)                                                                       \
     static TARGET void FN(name)(const h5calib_calibrator *c, const h5calib_cell *cell,             \
-                                const h5calib_run *run)                                            \
+                                const h5calib_run *runs, size_t n_runs)                            \
     {                                                                                              \
         h5calib_kernel_ran = #name "_" H5CALIB_STRING(VARIANT);                                    \
-        EACH_TILE(FN(name##_tile)(c, cell, run, i, n))                                             \
+        EACH_RUN EACH_TILE(FN(name##_tile)(c, cell, run, i, n))                                    \
     }
 #define H5CALIB_FUSED_KERNEL(name)                                                                 \
     static TARGET void FN(name)(const h5calib_calibrator *c, const h5calib_cell *cell,             \
-                                const h5calib_run *run)                                            \
+                                const h5calib_run *runs, size_t n_runs)                            \
     {                                                                                              \
         h5calib_kernel_ran = #name "_" H5CALIB_STRING(VARIANT);                                    \
-        EACH_TILE_OR(FN(name##_fused)(c, cell, run, i, n), FN(name##_tile)(c, cell, run, i, n))    \
+        BLOCKS(name, FN(name##_tile)(c, cell, run, i, n))                                          \
     }
 
 /* A frame at once, for the common mode: first all pixels less their pedestal into
@@ -90,25 +96,29 @@
 enum { H5CALIB_ALL_AT_ONCE, H5CALIB_SUBTRACT, H5CALIB_SCALE };
 
 /* The kernel of a template whose name_tile knows these passes: its values of pixels lie at
- * FRAME_VALUES and, with H5CALIB_SUBTRACT, its answers at FRAME_USED. at_once: where there is no
- * common mode, or false. */
+ * FRAME_VALUES and, with H5CALIB_SUBTRACT, its answers at FRAME_USED. `pixels` is what is done
+ * where there is no common mode: EACH_RUN EACH_TILE or EACH_TILE_OR. */
 #define FRAME_VALUES(run) ((REAL *)(run)->scratch)
 #define FRAME_KEYS(run) (FRAME_VALUES(run) + (run)->count)
 #define FRAME_USED(run) ((unsigned char *)(FRAME_KEYS(run) + (run)->count))
-#define H5CALIB_COMMON_MODE_KERNEL(name, at_once, first_parameter, bank_ny, bank_nx)               \
+#define H5CALIB_COMMON_MODE_KERNEL(name, pixels, first_parameter, bank_ny, bank_nx)                \
     static TARGET void FN(name)(const h5calib_calibrator *c, const h5calib_cell *cell,             \
-                                const h5calib_run *run)                                            \
+                                const h5calib_run *runs, size_t n_runs)                            \
     {                                                                                              \
         h5calib_kernel_ran = #name "_" H5CALIB_STRING(VARIANT);                                    \
-        if (!run->scratch) {                                                                       \
-            EACH_TILE_OR(at_once, FN(name##_tile)(c, cell, run, i, n, H5CALIB_ALL_AT_ONCE))        \
-            return;                                                                                \
+        if (!runs->scratch) {                                                                      \
+            pixels(name, FN(name##_tile)(c, cell, run, i, n, H5CALIB_ALL_AT_ONCE)) return;         \
         }                                                                                          \
-        EACH_TILE(FN(name##_tile)(c, cell, run, i, n, H5CALIB_SUBTRACT))                           \
-        FN(common_mode)(c, c->parameters + (first_parameter), bank_ny, bank_nx, FRAME_VALUES(run), \
-                        FRAME_USED(run), FRAME_KEYS(run));                                         \
-        EACH_TILE(FN(name##_tile)(c, cell, run, i, n, H5CALIB_SCALE))                              \
+        EACH_RUN                                                                                   \
+        {                                                                                          \
+            EACH_TILE(FN(name##_tile)(c, cell, run, i, n, H5CALIB_SUBTRACT))                       \
+            FN(common_mode)(c, c->parameters + (first_parameter), bank_ny, bank_nx,                \
+                            FRAME_VALUES(run), FRAME_USED(run), FRAME_KEYS(run));                  \
+            EACH_TILE(FN(name##_tile)(c, cell, run, i, n, H5CALIB_SCALE))                          \
+        }                                                                                          \
     }
+#define TILES(name, call) EACH_RUN EACH_TILE(call)
+#define BLOCKS(name, call) EACH_TILE_OR(name##_fused, call)
 
 /* Initialises h5calib_algorithm_entry.kernels. */
 #define H5CALIB_PAIR(name, variant)                                                                \

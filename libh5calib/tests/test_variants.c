@@ -233,6 +233,61 @@ static void compare(const h5calib_calibrator *c, const h5calib_cell *cell, h5cal
     free(out[1]);
 }
 
+/* Some pixels of several frames at once, each somewhere else in memory. */
+static void compare_together(const h5calib_calibrator *c, const h5calib_cell *cell,
+                             h5calib_dtype raw_dtype, h5calib_dtype out_dtype)
+{
+    enum { FRAMES = H5CALIB_MOST_FRAMES };
+    const h5calib_algorithm *a = h5calib_calibrator_algorithm(c);
+    const size_t raw_size = h5calib_dtype_size(raw_dtype), out_size = h5calib_dtype_size(out_dtype);
+    const bool whole = h5calib_calibrator_whole_frame(c), one_place = below(2), stream = below(2);
+    const size_t n = 1 + below(FRAMES), first = whole ? 0 : below(PIXELS);
+    const size_t count = whole ? PIXELS : PIXELS - first;
+    const size_t out_bytes = (PIXELS + 16) * out_size + MARGIN;
+    h5calib_run runs[FRAMES];
+    char *raw[FRAMES], *out[FRAMES], *expected[FRAMES];
+    for (size_t i = 0; i < n; i++) {
+        raw[i] = malloc(2 * PIXELS * raw_size);
+        out[i] = malloc(out_bytes);
+        expected[i] = malloc(out_bytes);
+        CHECK(raw[i] && out[i] && expected[i], "out of memory");
+        fill(raw[i], raw_dtype, 2 * PIXELS, below(10));
+        if (raw_size == 2)
+            calm((uint16_t *)raw[i], 2 * PIXELS);
+        const size_t shift = one_place ? 3 : below(16);
+        const size_t second = a->raw_layout == H5CALIB_RAW_LAST ? 1 : PIXELS;
+        runs[i] = (h5calib_run){.raw = {raw[i], raw[i] + second * raw_size},
+                                .raw_step = a->raw_layout == H5CALIB_RAW_LAST ? 2 : 1,
+                                .raw_dtype = raw_dtype,
+                                .out_dtype = out_dtype,
+                                .stream = stream,
+                                .fetch = below(8) > 0,
+                                .first = first,
+                                .count = count,
+                                .next = cell,
+                                .weight = below(8) ? 0 : 0.5};
+        if (a->raw_layout == H5CALIB_RAW_ONE)
+            runs[i].raw[1] = NULL;
+        run_variant(c, cell, &runs[i], "portable", expected[i], out_bytes, shift * out_size);
+        runs[i].out = out[i] + shift * out_size;
+    }
+    for (size_t v = 0; h5calib_cpu_variant_at(v); v++) {
+        for (size_t i = 0; i < n; i++)
+            memset(out[i], 0xa5, out_bytes);
+        h5calib_set_cpu_variant(h5calib_cpu_variant_at(v));
+        CHECK(h5calib_calibrate_runs(c, cell, runs, n) == H5CALIB_OK, "%zu frames", n);
+        for (size_t i = 0; i < n; i++)
+            CHECK(memcmp(out[i], expected[i], out_bytes) == 0,
+                  "%s: frame %zu of %zu at once, %zu + %zu", h5calib_last_kernel(), i, n, first,
+                  count);
+    }
+    for (size_t i = 0; i < n; i++) {
+        free(raw[i]);
+        free(out[i]);
+        free(expected[i]);
+    }
+}
+
 /* One random calibration; 0 where its options do not fit together. */
 static int try_algorithm(const h5calib_algorithm *a)
 {
@@ -253,8 +308,11 @@ static int try_algorithm(const h5calib_algorithm *a)
             for (int out = 1; out <= 11; out++)
                 if (h5calib_calibrator_check_dtypes(c, (h5calib_dtype)raw, (h5calib_dtype)out, NULL,
                                                     0) == H5CALIB_OK)
-                    for (int i = raw == H5CALIB_U16 && out == H5CALIB_F32 ? 20 : 1; i > 0; i--)
+                    for (int i = raw == H5CALIB_U16 && out == H5CALIB_F32 ? 20 : 1; i > 0; i--) {
                         compare(c, cell, (h5calib_dtype)raw, (h5calib_dtype)out);
+                        if (below(5) == 0)
+                            compare_together(c, cell, (h5calib_dtype)raw, (h5calib_dtype)out);
+                    }
     }
     h5calib_cell_free(cell);
     h5calib_calibrator_free(c);

@@ -276,6 +276,41 @@ static bool run_span(const h5calib_work *w, const h5calib_job *j, const span *s,
     return true;
 }
 
+/* Pixels of some frames of one group, looked at where the system keeps them and computed at once;
+ * what cannot be looked at is read, frame by frame. */
+static bool run_together(const h5calib_work *w, const h5calib_job *jobs, size_t n, const span *s,
+                         h5calib_scratch *scratch)
+{
+    const calibrated *c = w->c;
+    const size_t nx = (size_t)c->dims[c->rank - 1];
+    const size_t pixel = ((size_t)w->at.start[c->rank - 2] + s->row) * nx + s->first;
+    h5calib_run runs[H5CALIB_MOST_FRAMES];
+    h5calib_window *windows[H5CALIB_MOST_FRAMES];
+    const h5calib_job *of[H5CALIB_MOST_FRAMES];
+    size_t n_runs = 0, plane;
+    bool ok = true;
+    for (const h5calib_job *j = jobs; ok && j < jobs + n; j++) {
+        const char *raw = scratch->in_place ? h5calib_rawmap_look(c, j->raw_frame, pixel, s->n,
+                                                                  &plane, &windows[n_runs])
+                                            : NULL;
+        if (raw) {
+            of[n_runs] = j;
+            runs[n_runs++] = run_at(w, j, s, raw, plane);
+        } else {
+            ok = run_span(w, j, s, scratch, NULL);
+        }
+    }
+    ok = ok && (n_runs == 0 ||
+                h5calib_calibrate_runs(c->calibrator, of[0]->cell, runs, n_runs) == H5CALIB_OK);
+    for (size_t i = 0; i < n_runs; i++) {
+        if (h5calib_inplace_release(windows[i]))
+            continue;
+        scratch->in_place = false;
+        ok = ok && run_span(w, of[i], s, scratch, NULL);
+    }
+    return ok;
+}
+
 /* One block: some pixels of every frame of a group. Where the rows of the box do not
  * join into one run, a block is one row. */
 static bool run_block(void *data, size_t number, unsigned worker)
@@ -286,6 +321,10 @@ static bool run_block(void *data, size_t number, unsigned worker)
     s.n = w->joined ? w->at.rows * w->at.columns - s.first : w->at.columns;
     if (s.n > w->block)
         s.n = w->block;
+    const h5calib_job *jobs = &w->jobs[w->groups[group]];
+    const size_t n_jobs = w->groups[group + 1] - w->groups[group];
+    if (n_jobs > 1 && w->together && jobs->constants == H5CALIB_KEPT)
+        return run_together(w, jobs, n_jobs, &s, &w->scratch[worker]);
     for (size_t i = w->groups[group]; i < w->groups[group + 1]; i++)
         if (!run_span(w, &w->jobs[i], &s, &w->scratch[worker],
                       w->strips ? &w->strips[worker] : NULL))
@@ -386,6 +425,7 @@ static bool arrange(h5calib_work *w, const h5calib_box *at, void *const *out, si
     if (w->in_place)
         h5calib_constants_trim(w->binding); /* tells how much may be looked at, before any is */
     h5calib_jobs_group(w);
+    w->together = w->in_place && h5calib_together_frames() > 1;
     cut(w);
     if (!make_scratch(w)) {
         h5calib_say(message, size, "out of memory");

@@ -58,6 +58,7 @@ typedef struct h5calib_work {
     bool joined;                          /* the rows of the box follow each other without gaps */
     unsigned in_place; /* not 0: blocks look at raw pixels where the system keeps them */
     bool fetch;        /* kernels ask for memory before they need it */
+    bool together;     /* the frames of a group are computed at once */
     bool decodes;      /* blocks decode compressed raw chunks */
     bool in_strips;    /* there are jobs with constants in strips */
     bool holds;        /* constants */

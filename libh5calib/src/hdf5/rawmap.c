@@ -394,20 +394,21 @@ static const char *decode_planes(const rawmap *m, size_t first, size_t second, s
     return scratch->pixels;
 }
 
-/* Plain storage: where the run lies in the file, if it lies in one chunk. */
-static const char *look_at_plain(const rawmap *m, size_t first, size_t within, size_t pixel,
-                                 size_t n, h5calib_scratch *scratch, size_t *plane)
+const char *h5calib_rawmap_look(const calibrated *c, uint64_t frame, size_t pixel, size_t n,
+                                size_t *plane, h5calib_window **window)
 {
+    const rawmap *m = c->map;
     const size_t bytes = m->element * (m->planes ? 1 : m->values), planes = m->planes ? 2 : 1;
     const size_t chunk_pixels = m->chunk_rows * m->nx;
     const size_t k = pixel / chunk_pixels, at = pixel % chunk_pixels;
-    if (!scratch->in_place || at + n > chunk_pixels)
+    size_t within, first = chunk_of(m, frame, &within, NULL);
+    if (m->parts || m->n_codecs || at + n > chunk_pixels)
         return NULL;
     *plane = chunk_pixels * bytes;
     return h5calib_inplace_get(m->view,
                                m->stored[first + k].address +
                                    (uint64_t)(within * planes * chunk_pixels + at) * bytes,
-                               (planes - 1) * *plane + n * bytes, &scratch->window);
+                               (planes - 1) * *plane + n * bytes, window);
 }
 
 bool h5calib_rawmap_done(h5calib_scratch *scratch)
@@ -459,7 +460,8 @@ const char *h5calib_rawmap_get(const calibrated *c, uint64_t frame, size_t pixel
         return (char *)scratch->chunk + within * frame_pixels * m->values * m->element +
                pixel * m->element * (m->planes ? 1 : m->values);
     }
-    const char *in_place = look_at_plain(m, first, within, pixel, n, scratch, plane);
+    const char *in_place =
+        scratch->in_place ? h5calib_rawmap_look(c, frame, pixel, n, plane, &scratch->window) : NULL;
     if (in_place)
         return in_place;
     *plane = n * m->element;

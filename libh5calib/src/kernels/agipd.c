@@ -116,20 +116,13 @@ typedef struct FN(agipd_levels) {
     const uint16_t *above_any, *above_second;
 } FN(agipd_levels);
 
-/* The least of some blocks for H5CALIB_BLOCK pixels, which may lie in two of them. */
+/* The least of some blocks for H5CALIB_BLOCK pixels, which may lie in two of them. Where no voltage
+ * is as high, as nearly everywhere, the thresholds themselves need not be read. */
 static inline uint16_t FN(agipd_least)(const uint16_t *least, size_t pixel)
 {
     const uint16_t one = least[pixel / H5CALIB_BLOCK];
     const uint16_t two = least[(pixel + H5CALIB_BLOCK - 1) / H5CALIB_BLOCK];
     return one < two ? one : two;
-}
-
-/* May any pixel of a block be above a threshold, above the second? Where none is, as nearly
- * everywhere, the thresholds themselves need not be read. */
-H5CALIB_INLINE TARGET bool FN(agipd_may_be)(const uint16_t *voltage, const uint16_t *least,
-                                            size_t pixel)
-{
-    return SIMD(any_from)(voltage, FN(agipd_least)(least, pixel));
 }
 
 H5CALIB_INLINE TARGET void FN(agipd_stages)(const uint16_t *voltage,
@@ -139,7 +132,7 @@ H5CALIB_INLINE TARGET void FN(agipd_stages)(const uint16_t *voltage,
     VEC threshold[FN(vectors)];
     FN(load_block)(levels->thresholds->from[0][0], dtype, b, threshold);
     block->any_medium = FN(agipd_above)(voltage, threshold, b, block->medium);
-    block->any_low = FN(agipd_may_be)(voltage + b, levels->above_second, pixel + b);
+    block->any_low = SIMD(any_from)(voltage + b, FN(agipd_least)(levels->above_second, pixel + b));
     if (!block->any_low)
         return;
     FN(load_block)(levels->thresholds->from[0][1], dtype, b, threshold);
@@ -151,52 +144,58 @@ H5CALIB_INLINE TARGET void FN(agipd_stages)(const uint16_t *voltage,
     block->any_medium |= SIMD(any)(SIMD(without)(block->medium[v], block->low[v]));
 }
 
-H5CALIB_INLINE TARGET void FN(agipd_blocks)(const h5calib_run *run, size_t i, size_t n,
-                                            const FN(agipd_levels) * levels,
+H5CALIB_INLINE TARGET void FN(agipd_blocks)(const h5calib_run *runs, size_t n_runs, size_t i,
+                                            size_t n, const FN(agipd_levels) * levels,
                                             const h5calib_formula *f, h5calib_dtype dtype,
-                                            bool multiply)
+                                            bool multiply, unsigned n_factors)
 {
-    const uint16_t *signal = (const uint16_t *)run->raw[0] + i;
-    const uint16_t *voltage = (const uint16_t *)run->raw[1] + i;
-    const FN(target) target = FN(target_of)(run, i);
-    const size_t pixel = run->first + i;
-    const bool fetch = run->fetch, staged = levels->thresholds != NULL;
+    const size_t pixel = runs->first + i;
+    const bool staged = levels->thresholds != NULL;
+    FN(frames) frames;
+    FN(frames_of)(runs, n_runs, 2, i, &frames);
     for (size_t b = 0; b < n; b += H5CALIB_BLOCK) {
-        VEC value[FN(vectors)];
-        if (fetch) {
-            H5CALIB_FETCH(voltage + b + H5CALIB_RAW_SOON);
-            H5CALIB_FETCH(signal + b + H5CALIB_RAW_SOON);
-            FN(fetch_high)(f, dtype, &target, b + H5CALIB_SOON);
+        FN(high) high;
+        FN(load_high)(f, dtype, n_factors, b, &high);
+        const uint16_t least = staged ? FN(agipd_least)(levels->above_any, pixel + b) : 0;
+        for (size_t k = 0; k < n_runs; k++) {
+            const uint16_t *signal = frames.raw[0][k], *voltage = frames.raw[1][k];
+            VEC value[FN(vectors)];
+            if (frames.fetch) {
+                H5CALIB_FETCH(voltage + b + frames.raw_soon);
+                H5CALIB_FETCH(signal + b + frames.raw_soon);
+                if (!frames.stream)
+                    FN(fetch_high)(f, dtype, n_factors, frames.out[k], b + H5CALIB_SOON);
+            }
+            EACH_VECTOR(v) value[v] = SIMD(real)(SIMD(load_words)(signal + b + v * LANES));
+            if (staged && SIMD(any_from)(voltage + b, least)) {
+                FN(block) block = {.any_low = false};
+                FN(agipd_stages)(voltage, levels, dtype, pixel, b, &block);
+                FN(apply)(f, dtype, multiply, n_factors, &high, &block, b, value);
+            } else {
+                FN(apply)(f, dtype, multiply, n_factors, &high, NULL, b, value);
+            }
+            FN(put)(frames.masked, frames.stream, frames.out[k] + b, value);
         }
-        EACH_VECTOR(v) value[v] = SIMD(real)(SIMD(load_words)(signal + b + v * LANES));
-        if (staged && FN(agipd_may_be)(voltage + b, levels->above_any, pixel + b)) {
-            FN(block) block = {.any_low = false};
-            FN(agipd_stages)(voltage, levels, dtype, pixel, b, &block);
-            FN(apply)(f, dtype, multiply, &block, b, value);
-        } else {
-            FN(apply)(f, dtype, multiply, NULL, b, value);
-        }
-        FN(put)(&target, b, value);
     }
 }
 
 /* Raw uint16, two planes, nothing forced; false: they are not of that kind. */
 static TARGET bool FN(agipd_fused)(const h5calib_calibrator *c, const h5calib_cell *cell,
-                                   const h5calib_run *run, size_t i, size_t n)
+                                   const h5calib_run *runs, size_t n_runs, size_t i, size_t n)
 {
     const double *p = c->parameters;
     const bool fixed = p[FIXED_GAIN] >= 0;
     h5calib_formula thresholds = {0}, f = {.multiply = p[CONVENTION] != 0};
-    if (run->raw_dtype != H5CALIB_U16 || run->raw_step != 1 || !FN(plain_output)(c, run))
+    if (runs->raw_dtype != H5CALIB_U16 || runs->raw_step != 1 || !FN(plain_output)(c, runs))
         return false;
     for (int k = PEDESTAL; k <= FLAT_FIELD; k++) {
         if (cell->planes[k][0].data &&
-            !h5calib_formula_add(&f, cell->planes[k], fixed ? 1 : 3, run->first + i))
+            !h5calib_formula_add(&f, cell->planes[k], fixed ? 1 : 3, runs->first + i))
             return false;
         if (k == GAIN && !cell->planes[k][0].data)
             f.multiply = true; /* what follows are factors */
     }
-    if (!fixed && (!h5calib_formula_add(&thresholds, cell->planes[THRESHOLD], 2, run->first + i) ||
+    if (!fixed && (!h5calib_formula_add(&thresholds, cell->planes[THRESHOLD], 2, runs->first + i) ||
                    thresholds.dtype != f.dtype || !cell->least[THRESHOLD] ||
                    !isnan(p[FORCE_MEDIUM_BELOW]) || !isnan(p[FORCE_HIGH_BELOW])))
         return false;
@@ -205,7 +204,14 @@ static TARGET bool FN(agipd_fused)(const h5calib_calibrator *c, const h5calib_ce
     const FN(agipd_levels)
         levels = {fixed ? NULL : &thresholds, p[THRESHOLD_CHAIN] != 0, cell->least[THRESHOLD],
                   fixed ? NULL : cell->least[THRESHOLD] + h5calib_blocks(c)};
-#define LOOP(dtype, multiply) FN(agipd_blocks)(run, i, n, &levels, &f, dtype, multiply)
+/* one frame, and two factors, are usual: compiled by themselves */
+#define LOOP(dtype, multiply)                                                                      \
+    if (f.n != 2)                                                                                  \
+        FN(agipd_blocks)(runs, n_runs, i, n, &levels, &f, dtype, multiply, f.n);                   \
+    else if (n_runs > 1)                                                                           \
+        FN(agipd_blocks)(runs, n_runs, i, n, &levels, &f, dtype, multiply, 2);                     \
+    else                                                                                           \
+        FN(agipd_blocks)(runs, 1, i, n, &levels, &f, dtype, multiply, 2)
     EACH_FORMULA(f, LOOP)
 #undef LOOP
     return true;

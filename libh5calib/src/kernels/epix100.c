@@ -34,7 +34,7 @@ H5CALIB_INLINE TARGET void FN(epix100_tile)(const h5calib_calibrator *c, const h
     }
     FN(finish)(c, run, i, n, value);
 }
-H5CALIB_COMMON_MODE_KERNEL(epix100, false, COMMON_MODE, 352, 96)
+H5CALIB_COMMON_MODE_KERNEL(epix100, TILES, COMMON_MODE, 352, 96)
 
 #else
 

@@ -42,7 +42,7 @@ H5CALIB_INLINE TARGET void FN(epix10ka_tile)(const h5calib_calibrator *c, const 
     value[j] /= scratch[j];
     FN(finish)(c, run, i, n, value);
 }
-H5CALIB_COMMON_MODE_KERNEL(epix10ka, false, COMMON_MODE, 176, 48)
+H5CALIB_COMMON_MODE_KERNEL(epix10ka, TILES, COMMON_MODE, 176, 48)
 
 #else
 

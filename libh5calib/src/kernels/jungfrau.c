@@ -98,57 +98,67 @@ H5CALIB_INLINE TARGET bool FN(jungfrau_stages)(const uint16_t *raw, FN(block) * 
 }
 
 H5CALIB_INLINE TARGET void FN(jungfrau_blocks)(const h5calib_calibrator *c,
-                                               const h5calib_cell *cell, const h5calib_run *run,
-                                               size_t i, size_t n, const h5calib_formula *f,
-                                               h5calib_dtype dtype, bool multiply)
+                                               const h5calib_cell *cell, const h5calib_run *runs,
+                                               size_t n_runs, size_t i, size_t n,
+                                               const h5calib_formula *f, h5calib_dtype dtype,
+                                               bool multiply)
 {
-    const uint16_t *raw = (const uint16_t *)run->raw[0] + i;
-    const FN(target) target = FN(target_of)(run, i);
     const float photon = (float)c->parameters[PHOTON_ENERGY];
     const VEC energy = SIMD(set)(photon);
-    const bool fetch = run->fetch;
+    FN(frames) frames;
+    FN(frames_of)(runs, n_runs, 1, i, &frames);
     for (size_t b = 0; b < n; b += H5CALIB_BLOCK) {
-        FN(block) block = {.any_medium = false};
-        VEC value[FN(vectors)];
-        if (fetch) {
-            H5CALIB_FETCH(raw + b + H5CALIB_RAW_SOON);
-            FN(fetch_high)(f, dtype, &target, b + H5CALIB_SOON);
+        FN(high) high;
+        FN(load_high)(f, dtype, 2, b, &high);
+        for (size_t k = 0; k < n_runs; k++) {
+            const uint16_t *raw = frames.raw[0][k] + b;
+            FN(block) block = {.any_medium = false};
+            VEC value[FN(vectors)];
+            if (frames.fetch) {
+                H5CALIB_FETCH(raw + frames.raw_soon);
+                if (!frames.stream)
+                    FN(fetch_high)(f, dtype, 2, frames.out[k], b + H5CALIB_SOON);
+            }
+            const bool coded = FN(jungfrau_coded)(raw);
+            if (coded && !FN(jungfrau_stages)(raw, &block)) {
+                FN(jungfrau_tile)(c, cell, runs + k, i + b, H5CALIB_BLOCK, H5CALIB_ALL_AT_ONCE);
+                continue;
+            }
+            EACH_VECTOR(v)
+            value[v] = SIMD(real)(SIMD(bits)(SIMD(load_words)(raw + v * LANES), 0x3fff));
+            if (coded)
+                FN(apply)(f, dtype, multiply, 2, &high, &block, b, value);
+            else
+                FN(apply)(f, dtype, multiply, 2, &high, NULL, b, value);
+            if (photon == photon)
+                EACH_VECTOR(v) value[v] = SIMD(divide)(value[v], energy);
+            FN(put)(frames.masked, frames.stream, frames.out[k] + b, value);
         }
-        const bool coded = FN(jungfrau_coded)(raw + b);
-        if (coded && !FN(jungfrau_stages)(raw + b, &block)) {
-            FN(jungfrau_tile)(c, cell, run, i + b, H5CALIB_BLOCK, H5CALIB_ALL_AT_ONCE);
-            continue;
-        }
-        EACH_VECTOR(v)
-        value[v] = SIMD(real)(SIMD(bits)(SIMD(load_words)(raw + b + v * LANES), 0x3fff));
-        if (coded)
-            FN(apply)(f, dtype, multiply, &block, b, value);
-        else
-            FN(apply)(f, dtype, multiply, NULL, b, value);
-        if (photon == photon)
-            EACH_VECTOR(v) value[v] = SIMD(divide)(value[v], energy);
-        FN(put)(&target, b, value);
     }
 }
 
 /* Float32 or float16 constants, nothing saturated; false: it is not of that kind. */
 static TARGET bool FN(jungfrau_fused)(const h5calib_calibrator *c, const h5calib_cell *cell,
-                                      const h5calib_run *run, size_t i, size_t n)
+                                      const h5calib_run *runs, size_t n_runs, size_t i, size_t n)
 {
     h5calib_formula f = {.multiply = c->parameters[MULTIPLY] != 0};
-    if (c->parameters[SATURATED] || !FN(plain_output)(c, run) ||
-        !h5calib_formula_add(&f, cell->planes[PEDESTAL], 3, run->first + i) ||
-        !h5calib_formula_add(&f, cell->planes[GAIN], 3, run->first + i))
+    if (c->parameters[SATURATED] || !FN(plain_output)(c, runs) ||
+        !h5calib_formula_add(&f, cell->planes[PEDESTAL], 3, runs->first + i) ||
+        !h5calib_formula_add(&f, cell->planes[GAIN], 3, runs->first + i))
         return false;
     if (f.uniform && n > H5CALIB_TILE)
         return false;
-#define LOOP(dtype, multiply) FN(jungfrau_blocks)(c, cell, run, i, n, &f, dtype, multiply)
+#define LOOP(dtype, multiply)                                                                      \
+    if (n_runs > 1)                                                                                \
+        FN(jungfrau_blocks)(c, cell, runs, n_runs, i, n, &f, dtype, multiply);                     \
+    else                                                                                           \
+        FN(jungfrau_blocks)(c, cell, runs, 1, i, n, &f, dtype, multiply)
     EACH_FORMULA(f, LOOP)
 #undef LOOP
     return true;
 }
 #endif
-H5CALIB_COMMON_MODE_KERNEL(jungfrau, FN(jungfrau_fused)(c, cell, run, i, n), COMMON_MODE, 256, 64)
+H5CALIB_COMMON_MODE_KERNEL(jungfrau, BLOCKS, COMMON_MODE, 256, 64)
 
 #else
 

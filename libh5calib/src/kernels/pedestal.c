@@ -16,34 +16,43 @@ H5CALIB_INLINE TARGET void FN(subtract)(const h5calib_cell *cell, const h5calib_
 }
 
 #ifdef FUSED
-H5CALIB_INLINE TARGET void FN(pedestal_blocks)(const h5calib_run *run, size_t i, size_t n,
-                                               const h5calib_formula *f, h5calib_dtype dtype)
+H5CALIB_INLINE TARGET void FN(pedestal_blocks)(const h5calib_run *runs, size_t n_runs, size_t i,
+                                               size_t n, const h5calib_formula *f,
+                                               h5calib_dtype dtype)
 {
-    const uint16_t *raw = (const uint16_t *)run->raw[0] + i;
-    const FN(target) target = FN(target_of)(run, i);
+    FN(frames) frames;
+    FN(frames_of)(runs, n_runs, 1, i, &frames);
     for (size_t b = 0; b < n; b += H5CALIB_BLOCK) {
-        VEC value[FN(vectors)];
-        FN(fetch_high)(f, dtype, &target, b + H5CALIB_SOON);
-        EACH_VECTOR(v) value[v] = SIMD(real)(SIMD(load_words)(raw + b + v * LANES));
-        FN(apply)(f, dtype, true, NULL, b, value);
-        FN(put)(&target, b, value);
+        FN(high) high;
+        FN(load_high)(f, dtype, 1, b, &high);
+        for (size_t k = 0; k < n_runs; k++) {
+            const uint16_t *raw = frames.raw[0][k] + b;
+            VEC value[FN(vectors)];
+            if (!frames.stream)
+                FN(fetch_high)(f, dtype, 1, frames.out[k], b + H5CALIB_SOON);
+            EACH_VECTOR(v) value[v] = SIMD(real)(SIMD(load_words)(raw + v * LANES));
+            FN(apply)(f, dtype, true, 1, &high, NULL, b, value);
+            FN(put)(frames.masked, frames.stream, frames.out[k] + b, value);
+        }
     }
 }
 
 /* Raw uint16; false: it is not of that kind. */
 static TARGET bool FN(pedestal_fused)(const h5calib_calibrator *c, const h5calib_cell *cell,
-                                      const h5calib_run *run, size_t i, size_t n)
+                                      const h5calib_run *runs, size_t n_runs, size_t i, size_t n)
 {
     h5calib_formula f = {0};
-    if (run->raw_dtype != H5CALIB_U16 || run->raw_step != 1 || !FN(plain_output)(c, run) ||
-        !h5calib_formula_add(&f, cell->planes[0], 1, run->first + i))
+    if (runs->raw_dtype != H5CALIB_U16 || runs->raw_step != 1 || !FN(plain_output)(c, runs) ||
+        !h5calib_formula_add(&f, cell->planes[0], 1, runs->first + i))
         return false;
     if (f.uniform && n > H5CALIB_TILE)
         return false;
     if (f.dtype == H5CALIB_F16)
-        FN(pedestal_blocks)(run, i, n, &f, H5CALIB_F16);
+        FN(pedestal_blocks)(runs, n_runs, i, n, &f, H5CALIB_F16);
+    else if (n_runs == 1)
+        FN(pedestal_blocks)(runs, 1, i, n, &f, H5CALIB_F32);
     else
-        FN(pedestal_blocks)(run, i, n, &f, H5CALIB_F32);
+        FN(pedestal_blocks)(runs, n_runs, i, n, &f, H5CALIB_F32);
     return true;
 }
 #endif

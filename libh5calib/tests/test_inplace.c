@@ -54,7 +54,8 @@ static void check_bytes(void)
     const uint64_t size = v.stamp.size;
     for (int i = 0; i < 400; i++) {
         const size_t n = 1 + (size_t)below(i % 8 ? 5000 : 200000);
-        const uint64_t border = WINDOW * (1 + below(3)), near = border - below(n + 1);
+        const uint64_t border = (i % 3 ? WINDOW : STEP) * (1 + below(3)),
+                       near = border - below(n + 1);
         look(&v, i % 2 ? below(size - n) : near + n < size ? near : size - n, n);
     }
     look(&v, 0, 1);
@@ -105,6 +106,35 @@ static void check_files_apart(void)
     CHECK(WINDOWS("inplace_other.bin") == 0, "still mapped");
 }
 
+/* Several at once, one of them behind the end, and what becomes of them when the file changes. */
+static void check_several(void)
+{
+    enum { N = 5, BYTES = 1000 };
+    const char *name = "inplace_several.bin";
+    view v = file_of(name, 2 * STEP);
+    const uint64_t offsets[N] = {STEP - 500, 7, 2 * STEP - 999, 7, STEP};
+    const char *bytes[N];
+    h5calib_window *windows[N], *held[N];
+    size_t n = 0;
+    h5calib_inplace_get_all(&v, offsets, N, BYTES, bytes, windows);
+    for (int i = 0; i < N; i++) {
+        CHECK((bytes[i] != NULL) == (i != 2) && (windows[i] != NULL) == (i != 2), "number %d", i);
+        if (bytes[i]) {
+            CHECK(right_bytes(bytes[i], offsets[i], BYTES), "number %d", i);
+            held[n++] = windows[i];
+        }
+    }
+    CHECK(h5calib_inplace_release_all(held, n), "not cut");
+    h5calib_inplace_get_all(&v, offsets, 2, BYTES, bytes, held);
+    write_bytes(&v, 0, 10);
+    CHECK(!h5calib_inplace_release_all(held, 2), "not noticed");
+    h5calib_inplace_get_all(&v, offsets, 2, BYTES, bytes, held);
+    CHECK(!bytes[0] && !bytes[1], "it is not as it was opened");
+    CHECK(h5calib_inplace_release_all(held, 0), "nothing was looked at");
+    CHECK(WINDOWS(name) == 0, "still mapped");
+    close_file(&v);
+}
+
 /* A file of holes: its pages are in memory once they were read. */
 static view sparse_file(const char *name, uint64_t size)
 {
@@ -112,7 +142,7 @@ static view sparse_file(const char *name, uint64_t size)
     view v = empty_file(name);
     CHECK(ftruncate(v.fd, (off_t)size) == 0, "no file");
     open_view(&v);
-    for (uint64_t at = 0; at < size; at += WINDOW)
+    for (uint64_t at = 0; at < size; at += 2 * MIB)
         CHECK(pread(v.fd, &byte, 1, (off_t)at) == 1, "cannot be read");
     return v;
 }
@@ -138,11 +168,11 @@ static void check_bound(void)
     CHECK(WINDOWS(name) == 2, "%d windows", WINDOWS(name));
     static const int visited[] = {0, 1, 0, 2, 3, 2, 4}, kept[] = {2, 4};
     for (size_t i = 0; i < sizeof visited / sizeof *visited; i++) {
-        h5calib_inplace_release(hold(&v, visited[i] * WINDOW));
+        h5calib_inplace_release(hold(&v, visited[i] * STEP));
         CHECK(WINDOWS(name) <= 2, "%d windows", WINDOWS(name));
     }
     for (int i = 0; i < 2; i++)
-        CHECK(windows_of(name, kept[i] * WINDOW) == 1, "those used longest ago go first");
+        CHECK(windows_of(name, kept[i] * STEP) == 1, "those used longest ago go first");
 
     h5calib_inplace_bound(0);
     CHECK(WINDOWS(name) == 0, "still mapped");
@@ -309,6 +339,7 @@ int main(void)
     CHECK(token, "not begun");
     check_bytes();
     check_files_apart();
+    check_several();
     check_bound();
     check_used_windows();
     check_not_in_memory();

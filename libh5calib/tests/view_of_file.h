@@ -11,6 +11,7 @@
 
 #define MIB ((uint64_t)1 << 20)
 #define WINDOW ((uint64_t)H5CALIB_WINDOW_BYTES)
+#define STEP ((uint64_t)H5CALIB_WINDOW_STEP)
 
 static inline unsigned char byte_at(uint64_t offset)
 {

@@ -287,27 +287,29 @@ static bool run_together(const h5calib_work *w, const h5calib_job *jobs, size_t 
     h5calib_run runs[H5CALIB_MOST_FRAMES];
     h5calib_window *windows[H5CALIB_MOST_FRAMES];
     const h5calib_job *of[H5CALIB_MOST_FRAMES];
+    const char *raw[H5CALIB_MOST_FRAMES] = {NULL};
+    uint64_t frames[H5CALIB_MOST_FRAMES] = {0};
     size_t n_runs = 0, plane;
     bool ok = true;
-    for (const h5calib_job *j = jobs; ok && j < jobs + n; j++) {
-        const char *raw = scratch->in_place ? h5calib_rawmap_look(c, j->raw_frame, pixel, s->n,
-                                                                  &plane, &windows[n_runs])
-                                            : NULL;
-        if (raw) {
-            of[n_runs] = j;
-            runs[n_runs++] = run_at(w, j, s, raw, plane);
+    for (size_t i = 0; i < n; i++)
+        frames[i] = jobs[i].raw_frame;
+    if (scratch->in_place)
+        h5calib_rawmap_look(c, frames, n, pixel, s->n, raw, &plane, windows);
+    for (size_t i = 0; i < n; i++) {
+        if (raw[i]) {
+            windows[n_runs] = windows[i];
+            of[n_runs] = &jobs[i];
+            runs[n_runs++] = run_at(w, &jobs[i], s, raw[i], plane);
         } else {
-            ok = run_span(w, j, s, scratch, NULL);
+            ok = ok && run_span(w, &jobs[i], s, scratch, NULL);
         }
     }
-    ok = ok && (n_runs == 0 ||
-                h5calib_calibrate_runs(c->calibrator, of[0]->cell, runs, n_runs) == H5CALIB_OK);
-    for (size_t i = 0; i < n_runs; i++) {
-        if (h5calib_inplace_release(windows[i]))
-            continue;
-        scratch->in_place = false;
+    ok = ok && h5calib_calibrate_runs(c->calibrator, jobs->cell, runs, n_runs) == H5CALIB_OK;
+    if (h5calib_inplace_release_all(windows, n_runs))
+        return ok;
+    scratch->in_place = false; /* somebody changes the file: no more of that */
+    for (size_t i = 0; i < n_runs; i++)
         ok = ok && run_span(w, of[i], s, scratch, NULL);
-    }
     return ok;
 }
 

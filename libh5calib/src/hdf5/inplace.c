@@ -16,10 +16,22 @@ void h5calib_inplace_end(unsigned token)
 {
     (void)token;
 }
+void h5calib_inplace_get_all(const view *v, const uint64_t *offsets, size_t count, size_t n,
+                             const char **bytes, h5calib_window **windows)
+{
+    (void)v, (void)offsets, (void)n, (void)windows;
+    for (size_t i = 0; i < count; i++)
+        bytes[i] = NULL;
+}
 const char *h5calib_inplace_get(const view *v, uint64_t offset, size_t n, h5calib_window **window)
 {
     (void)v, (void)offset, (void)n, (void)window;
     return NULL;
+}
+bool h5calib_inplace_release_all(h5calib_window *const *windows, size_t count)
+{
+    (void)windows, (void)count;
+    return true;
 }
 bool h5calib_inplace_release(h5calib_window *window)
 {
@@ -234,7 +246,7 @@ static h5calib_window *find(const view *v, uint64_t offset, size_t n)
 /* A window around these bytes; one that they would cross begins with them. */
 static h5calib_window *open_window(const view *v, uint64_t offset, size_t n)
 {
-    uint64_t begin = offset - offset % WINDOW_BYTES;
+    uint64_t begin = offset - offset % H5CALIB_WINDOW_STEP;
     if (offset + n > begin + WINDOW_BYTES)
         begin = offset - offset % HUGE_PAGE;
     if (offset + n > begin + WINDOW_BYTES)
@@ -273,7 +285,7 @@ static bool goes_on(const view *v, uint64_t offset, size_t n)
         size_t bytes;
     } recent[H5CALIB_RECENT];
     static unsigned asked;
-    const uint64_t part = offset / WINDOW_BYTES;
+    const uint64_t part = offset / H5CALIB_WINDOW_STEP;
     size_t near = 0;
     for (unsigned i = 0; i < H5CALIB_RECENT; i++)
         if (recent[i].file == v->number && recent[i].part + 1 - part <= 2)
@@ -285,40 +297,63 @@ static bool goes_on(const view *v, uint64_t offset, size_t n)
     return near > H5CALIB_GOES_ON_BYTES;
 }
 
+void h5calib_inplace_get_all(const view *v, const uint64_t *offsets, size_t count, size_t n,
+                             const char **bytes, h5calib_window **windows_held)
+{
+    const bool may = n > 0 && v->fd >= 0 && n <= v->stamp.size && v->settled &&
+                     unchanged(v->fd, &v->stamp) && bus_errors_arrive();
+    for (size_t i = 0; i < count; i++) {
+        const uint64_t offset = offsets[i];
+        bytes[i] = NULL;
+        windows_held[i] = NULL;
+        if (!may || offset > v->stamp.size - n /* damaged files give any */ ||
+            !h5calib_in_memory(v->fd, offset + n - 1))
+            continue;
+        pthread_mutex_lock(&lock);
+        const bool pays = goes_on(v, offset, n) || at_once;
+        h5calib_window *w = find(v, offset, n);
+        if (!w && pays)
+            w = open_window(v, offset, n);
+        if (w) {
+            w->users++;
+            w->used = ++now;
+            bytes[i] = (const char *)atomic_load(&w->at) + (offset - w->begin);
+        }
+        pthread_mutex_unlock(&lock);
+        windows_held[i] = w;
+    }
+}
+
 const char *h5calib_inplace_get(const view *v, uint64_t offset, size_t n, h5calib_window **window)
 {
-    if (n == 0 || v->fd < 0 || n > v->stamp.size || offset > v->stamp.size - n)
-        return NULL; /* damaged files give any offset */
-    if (!v->settled || !unchanged(v->fd, &v->stamp) || !bus_errors_arrive() ||
-        !h5calib_in_memory(v->fd, offset + n - 1))
-        return NULL;
-    pthread_mutex_lock(&lock);
-    const bool pays = goes_on(v, offset, n) || at_once;
-    h5calib_window *w = find(v, offset, n);
-    if (!w && pays)
-        w = open_window(v, offset, n);
-    if (w) {
-        w->users++;
-        w->used = ++now;
-    }
-    pthread_mutex_unlock(&lock);
-    *window = w;
-    return w ? (const char *)atomic_load(&w->at) + (offset - w->begin) : NULL;
+    const char *bytes;
+    h5calib_inplace_get_all(v, &offset, 1, n, &bytes, window);
+    return bytes;
 }
 
 /* Not every file that is cut short gives a bus error: the rest of the page it ends in is zeros,
  * and it may have grown again. */
+bool h5calib_inplace_release_all(h5calib_window *const *windows_held, size_t count)
+{
+    const bool same = count == 0 || unchanged(windows_held[0]->fd, &windows_held[0]->stamp);
+    bool any_cut = false;
+    pthread_mutex_lock(&lock);
+    for (size_t i = 0; i < count; i++) {
+        h5calib_window *w = windows_held[i];
+        if (w->file == 0 || !same)
+            atomic_store(&w->cut, true);
+        const bool cut = atomic_load(&w->cut);
+        if (--w->users == 0 && cut)
+            close_window(w);
+        any_cut |= cut;
+    }
+    pthread_mutex_unlock(&lock);
+    return !any_cut;
+}
+
 bool h5calib_inplace_release(h5calib_window *window)
 {
-    const bool same = unchanged(window->fd, &window->stamp);
-    pthread_mutex_lock(&lock);
-    if (window->file == 0 || !same)
-        atomic_store(&window->cut, true);
-    const bool cut = atomic_load(&window->cut);
-    if (--window->users == 0 && cut)
-        close_window(window);
-    pthread_mutex_unlock(&lock);
-    return !cut;
+    return h5calib_inplace_release_all(&window, 1);
 }
 
 void h5calib_inplace_bound(size_t bytes)

@@ -26,7 +26,8 @@
 
 #include "view.h"
 
-enum { H5CALIB_WINDOWS = 32, H5CALIB_WINDOW_BYTES = 8 << 20 };
+/* They begin every 6 MiB: what is looked at lies in one of them, unless it has more than 2 MiB. */
+enum { H5CALIB_WINDOWS = 32, H5CALIB_WINDOW_BYTES = 8 << 20, H5CALIB_WINDOW_STEP = 6 << 20 };
 /* Calls remembered, and how many bytes of them nearby are more than a chunk needs. */
 enum { H5CALIB_RECENT = 256, H5CALIB_GOES_ON_BYTES = 2 << 20 };
 typedef struct h5calib_window h5calib_window;
@@ -38,9 +39,14 @@ void h5calib_inplace_end(unsigned token);
 
 /* n bytes at an offset of a file, as long as *window is held; NULL: read them. Any thread. */
 const char *h5calib_inplace_get(const view *v, uint64_t offset, size_t n, h5calib_window **window);
+/* The same at each of `count` offsets; the file is asked once whether it changed. */
+void h5calib_inplace_get_all(const view *v, const uint64_t *offsets, size_t count, size_t n,
+                             const char **bytes, h5calib_window **windows);
 /* False: the file was changed meanwhile, and what was looked at may never have been in it: zeros
  * behind its end, where it was cut short. Read it. */
 bool h5calib_inplace_release(h5calib_window *window);
+/* The same for windows of one file: false if any of them is to be read. */
+bool h5calib_inplace_release_all(h5calib_window *const *windows, size_t count);
 
 /* So many bytes may be mapped from now on. */
 void h5calib_inplace_bound(size_t bytes);

@@ -394,21 +394,24 @@ static const char *decode_planes(const rawmap *m, size_t first, size_t second, s
     return scratch->pixels;
 }
 
-const char *h5calib_rawmap_look(const calibrated *c, uint64_t frame, size_t pixel, size_t n,
-                                size_t *plane, h5calib_window **window)
+void h5calib_rawmap_look(const calibrated *c, const uint64_t *frames, size_t count, size_t pixel,
+                         size_t n, const char **raw, size_t *plane, h5calib_window **windows)
 {
     const rawmap *m = c->map;
+    uint64_t offsets[H5CALIB_MOST_FRAMES];
     const size_t bytes = m->element * (m->planes ? 1 : m->values), planes = m->planes ? 2 : 1;
     const size_t chunk_pixels = m->chunk_rows * m->nx;
     const size_t k = pixel / chunk_pixels, at = pixel % chunk_pixels;
-    size_t within, first = chunk_of(m, frame, &within, NULL);
-    if (m->parts || m->n_codecs || at + n > chunk_pixels)
-        return NULL;
     *plane = chunk_pixels * bytes;
-    return h5calib_inplace_get(m->view,
-                               m->stored[first + k].address +
-                                   (uint64_t)(within * planes * chunk_pixels + at) * bytes,
-                               (planes - 1) * *plane + n * bytes, window);
+    for (size_t i = 0; i < count; i++) {
+        size_t within, first = chunk_of(m, frames[i], &within, NULL);
+        offsets[i] =
+            m->stored[first + k].address + (uint64_t)(within * planes * chunk_pixels + at) * bytes;
+        raw[i] = NULL;
+    }
+    if (!m->parts && !m->n_codecs && at + n <= chunk_pixels)
+        h5calib_inplace_get_all(m->view, offsets, count, (planes - 1) * *plane + n * bytes, raw,
+                                windows);
 }
 
 bool h5calib_rawmap_done(h5calib_scratch *scratch)
@@ -460,8 +463,9 @@ const char *h5calib_rawmap_get(const calibrated *c, uint64_t frame, size_t pixel
         return (char *)scratch->chunk + within * frame_pixels * m->values * m->element +
                pixel * m->element * (m->planes ? 1 : m->values);
     }
-    const char *in_place =
-        scratch->in_place ? h5calib_rawmap_look(c, frame, pixel, n, plane, &scratch->window) : NULL;
+    const char *in_place = NULL;
+    if (scratch->in_place)
+        h5calib_rawmap_look(c, &frame, 1, pixel, n, &in_place, plane, &scratch->window);
     if (in_place)
         return in_place;
     *plane = n * m->element;

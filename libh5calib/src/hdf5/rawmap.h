@@ -54,9 +54,10 @@ size_t h5calib_rawmap_chunk(const struct rawmap *map, uint64_t frame);
  * first. No HDF5. */
 const char *h5calib_rawmap_get(const calibrated *c, uint64_t frame, size_t pixel, size_t n,
                                h5calib_scratch *scratch, size_t *plane);
-/* The same where the system keeps the file, as long as the window is held; NULL: read them. */
-const char *h5calib_rawmap_look(const calibrated *c, uint64_t frame, size_t pixel, size_t n,
-                                size_t *plane, h5calib_window **window);
+/* The same of some frames, at most H5CALIB_MOST_FRAMES, where the system keeps the file, as long as
+ * its windows are held; NULL: read them. */
+void h5calib_rawmap_look(const calibrated *c, const uint64_t *frames, size_t count, size_t pixel,
+                         size_t n, const char **raw, size_t *plane, h5calib_window **windows);
 /* They were looked at; false: they may never have been in the file, and are to be read. */
 bool h5calib_rawmap_done(h5calib_scratch *scratch);
 

@@ -19,7 +19,7 @@
 #define LEAST_BLOCK 16384
 #define MOST_BLOCK 131072    /* raw pixels read are to stay in the cache */
 #define MOST_IN_PLACE 524288 /* they are not read */
-#define MOST_TOGETHER 65536  /* constants that several frames share are to stay in a core's own */
+#define MOST_IN_TURN 65536   /* constants for one frame after the other are to stay as near */
 /* Decoded pixels stay in the processor's cache until they are calibrated. */
 #define DECODED_PIECE 16384
 /* Fewer pixels than this are not worth waking another thread. */
@@ -339,9 +339,9 @@ static void cut(h5calib_work *w)
     const calibrated *c = w->c;
     const size_t pixels = w->at.rows * w->at.columns;
     w->block = w->n_groups * pixels / (4 * (size_t)w->threads); /* so that all end together */
-    const size_t most = w->n_groups < w->n_jobs ? MOST_TOGETHER
-                        : w->in_place           ? MOST_IN_PLACE
-                                                : MOST_BLOCK;
+    const size_t most = w->n_groups < w->n_jobs && !w->together ? MOST_IN_TURN
+                        : w->in_place                           ? MOST_IN_PLACE
+                                                                : MOST_BLOCK;
     w->block = w->block < LEAST_BLOCK ? LEAST_BLOCK : w->block > most ? most : w->block;
     if (w->in_strips) { /* reading them takes most of the time */
         const size_t strip = c->strip_rows * w->at.columns;

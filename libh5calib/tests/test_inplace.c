@@ -116,7 +116,7 @@ static void check_several(void)
     const char *bytes[N];
     h5calib_window *windows[N], *held[N];
     size_t n = 0;
-    h5calib_inplace_get_all(&v, offsets, N, BYTES, bytes, windows);
+    h5calib_inplace_get_all(&v, offsets, N, BYTES, false, bytes, windows);
     for (int i = 0; i < N; i++) {
         CHECK((bytes[i] != NULL) == (i != 2) && (windows[i] != NULL) == (i != 2), "number %d", i);
         if (bytes[i]) {
@@ -125,10 +125,10 @@ static void check_several(void)
         }
     }
     CHECK(h5calib_inplace_release_all(held, n), "not cut");
-    h5calib_inplace_get_all(&v, offsets, 2, BYTES, bytes, held);
+    h5calib_inplace_get_all(&v, offsets, 2, BYTES, false, bytes, held);
     write_bytes(&v, 0, 10);
     CHECK(!h5calib_inplace_release_all(held, 2), "not noticed");
-    h5calib_inplace_get_all(&v, offsets, 2, BYTES, bytes, held);
+    h5calib_inplace_get_all(&v, offsets, 2, BYTES, false, bytes, held);
     CHECK(!bytes[0] && !bytes[1], "it is not as it was opened");
     CHECK(h5calib_inplace_release_all(held, 0), "nothing was looked at");
     CHECK(WINDOWS(name) == 0, "still mapped");
@@ -228,8 +228,14 @@ static void check_not_in_memory(void)
     else
         refuse(&v, 4 * MIB, 100);
     char byte;
+    posix_fadvise(v.fd, 0, 0, POSIX_FADV_RANDOM); /* what is asked for and no more */
     CHECK(pread(v.fd, &byte, 1, 4 * MIB + 99) == 1, "cannot be read");
     look(&v, 4 * MIB, 100);
+    for (uint64_t at = 0; at < 8 * MIB; at += MIB / 2) /* by the same window */
+        if (!h5calib_in_memory(v.fd, at + 99))
+            refuse(&v, at, 100);
+    CHECK(pread(v.fd, &byte, 1, 6 * MIB - 1) == 1, "cannot be read");
+    look(&v, 6 * MIB - 100, 100);
     close_file(&v);
 }
 
@@ -306,6 +312,14 @@ static void check_when_it_pays(void)
     CHECK(found(&v, 0, 20, windows) == 20 - ENOUGH, "in one place");
     open_view(&v);
     CHECK(found(&v, 19, windows, windows) == 0, "here and there");
+    const uint64_t where = 40 * WINDOW;
+    const char *bytes;
+    h5calib_window *first;
+    h5calib_inplace_get_all(&v, &where, 1, BYTES, false, &bytes, &first);
+    CHECK(!bytes && !first, "once");
+    h5calib_inplace_get_all(&v, &where, 1, BYTES, true, &bytes, &first);
+    CHECK(bytes && h5calib_inplace_release(first), "once, with all around it");
+    h5calib_inplace_forget(&v);
     CHECK(WINDOWS("inplace_pays.bin") == 0, "windows");
     open_view(&v);
     CHECK(found(&v, 3, 16 * 16, 48) == 16 * (16 - ENOUGH), "in sixteen places");

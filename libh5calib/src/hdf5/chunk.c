@@ -20,6 +20,8 @@
 #define MOST_BLOCK 131072    /* raw pixels read are to stay in the cache */
 #define MOST_IN_PLACE 524288 /* they are not read */
 #define MOST_IN_TURN 65536   /* constants for one frame after the other are to stay as near */
+/* Of raw frames that follow each other: worth mapping their file. */
+#define ALL_AROUND_BYTES ((size_t)16 << 20)
 /* Decoded pixels stay in the processor's cache until they are calibrated. */
 #define DECODED_PIECE 16384
 /* Fewer pixels than this are not worth waking another thread. */
@@ -294,7 +296,7 @@ static bool run_together(const h5calib_work *w, const h5calib_job *jobs, size_t 
     for (size_t i = 0; i < n; i++)
         frames[i] = jobs[i].raw_frame;
     if (scratch->in_place)
-        h5calib_rawmap_look(c, frames, n, pixel, s->n, raw, &plane, windows);
+        h5calib_rawmap_look(c, frames, n, pixel, s->n, scratch->all_around, raw, &plane, windows);
     for (size_t i = 0; i < n; i++) {
         if (raw[i]) {
             windows[n_runs] = windows[i];
@@ -363,13 +365,21 @@ static void cut(h5calib_work *w)
     w->task.most_workers = pixels * w->n_jobs < PARALLEL_PIXELS ? 1 : w->threads;
 }
 
+/* Is all of a large part of the raw file asked for? */
+static bool all_around(const h5calib_work *w)
+{
+    return !w->c->frames && w->at.rows == w->c->dims[w->c->rank - 2] &&
+           w->at.frames * raw_frame_bytes(w->c, &w->at) >= ALL_AROUND_BYTES;
+}
+
 static bool make_scratch(h5calib_work *w)
 {
     w->scratch = calloc(w->task.most_workers, sizeof *w->scratch);
     if (w->in_strips)
         w->strips = calloc(w->task.most_workers, sizeof *w->strips);
     for (size_t i = 0; w->scratch && i < w->task.most_workers; i++)
-        w->scratch[i].in_place = w->in_place != 0;
+        w->scratch[i] =
+            (h5calib_scratch){.in_place = w->in_place != 0, .all_around = all_around(w)};
     return w->scratch && (w->strips || !w->in_strips);
 }
 

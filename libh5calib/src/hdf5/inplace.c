@@ -17,9 +17,9 @@ void h5calib_inplace_end(unsigned token)
     (void)token;
 }
 void h5calib_inplace_get_all(const view *v, const uint64_t *offsets, size_t count, size_t n,
-                             const char **bytes, h5calib_window **windows)
+                             bool all_around, const char **bytes, h5calib_window **windows)
 {
-    (void)v, (void)offsets, (void)n, (void)windows;
+    (void)v, (void)offsets, (void)n, (void)all_around, (void)windows;
     for (size_t i = 0; i < count; i++)
         bytes[i] = NULL;
 }
@@ -60,6 +60,7 @@ void h5calib_inplace_after_fork(void) {}
 
 #define N_WINDOWS H5CALIB_WINDOWS
 #define WINDOW_BYTES ((uint64_t)H5CALIB_WINDOW_BYTES)
+#define PART_BYTES ((uint64_t)1 << 20)
 #define HUGE_PAGE ((uint64_t)2 << 20) /* windows begin where the system can use one */
 
 struct h5calib_window {
@@ -69,7 +70,8 @@ struct h5calib_window {
     uint64_t file;     /* number of the view, 0: of one that is gone */
     int fd;            /* of that view */
     h5calib_stamp stamp;
-    uint64_t begin; /* in the file */
+    uint64_t begin;     /* in the file */
+    uint32_t in_memory; /* parts of PART_BYTES that were when it was opened, a bit each */
     unsigned users;
     uint64_t used; /* when last */
 };
@@ -243,6 +245,25 @@ static h5calib_window *find(const view *v, uint64_t offset, size_t n)
     return NULL;
 }
 
+/* Are they in memory, for all that is known? What has left it since comes from the disk again. */
+static bool was_in_memory(const h5calib_window *w, uint64_t offset, size_t n)
+{
+    const uint64_t first = (offset - w->begin) / PART_BYTES;
+    const uint64_t last = (offset - w->begin + n - 1) / PART_BYTES;
+    const uint32_t wanted = (uint32_t)(((uint64_t)2 << last) - ((uint64_t)1 << first));
+    return (w->in_memory & wanted) == wanted;
+}
+
+static uint32_t parts_in_memory(const view *v, uint64_t begin, size_t bytes)
+{
+    uint32_t found = 0;
+    for (uint64_t at = 0; at < bytes; at += PART_BYTES) {
+        const uint64_t end = at + PART_BYTES < bytes ? at + PART_BYTES : bytes;
+        found |= (uint32_t)h5calib_in_memory(v->fd, begin + end - 1) << at / PART_BYTES;
+    }
+    return found;
+}
+
 /* A window around these bytes; one that they would cross begins with them. */
 static h5calib_window *open_window(const view *v, uint64_t offset, size_t n)
 {
@@ -263,6 +284,7 @@ static h5calib_window *open_window(const view *v, uint64_t offset, size_t n)
     w->fd = v->fd;
     w->stamp = v->stamp;
     w->begin = begin;
+    w->in_memory = parts_in_memory(v, begin, bytes);
     atomic_store(&w->bytes, bytes);
     atomic_store(&w->at, (uintptr_t)at);
     return w;
@@ -276,58 +298,80 @@ static bool unchanged(int fd, const h5calib_stamp *then)
     return h5calib_stamp_fd(fd, &found) && h5calib_stamp_equal(&found, then);
 }
 
+/* What was asked for last. */
+static struct {
+    uint64_t file, part;
+    size_t bytes;
+} recent[H5CALIB_RECENT];
+
+static void remember(const view *v, uint64_t offset, size_t n)
+{
+    static unsigned asked;
+    const unsigned last = asked++ % H5CALIB_RECENT;
+    recent[last].file = v->number;
+    recent[last].part = offset / H5CALIB_WINDOW_STEP;
+    recent[last].bytes = n;
+}
+
 /* Was enough of this part of the file, or of those beside it, asked for just now? Where frames of
  * many trains share constants, 16 parts of a file are asked for in turn (jobs.c). */
-static bool goes_on(const view *v, uint64_t offset, size_t n)
+static bool goes_on(const view *v, uint64_t offset)
 {
-    static struct {
-        uint64_t file, part;
-        size_t bytes;
-    } recent[H5CALIB_RECENT];
-    static unsigned asked;
     const uint64_t part = offset / H5CALIB_WINDOW_STEP;
     size_t near = 0;
     for (unsigned i = 0; i < H5CALIB_RECENT; i++)
         if (recent[i].file == v->number && recent[i].part + 1 - part <= 2)
             near += recent[i].bytes;
-    const unsigned last = asked++ % H5CALIB_RECENT;
-    recent[last].file = v->number;
-    recent[last].part = part;
-    recent[last].bytes = n;
     return near > H5CALIB_GOES_ON_BYTES;
 }
 
+static const char *look(h5calib_window *w, uint64_t offset)
+{
+    w->users++;
+    w->used = ++now;
+    return (const char *)atomic_load(&w->at) + (offset - w->begin);
+}
+
+/* Bytes of a file that is as it was opened. */
+static const char *get(const view *v, uint64_t offset, size_t n, bool all_around,
+                       h5calib_window **window)
+{
+    pthread_mutex_lock(&lock);
+    h5calib_window *w = find(v, offset, n);
+    bool in_memory = w && was_in_memory(w, offset, n);
+    if (!in_memory) {
+        pthread_mutex_unlock(&lock);
+        in_memory = h5calib_in_memory(v->fd, offset + n - 1);
+        pthread_mutex_lock(&lock);
+        w = in_memory ? find(v, offset, n) : NULL;
+    }
+    if (in_memory && !w && (all_around || at_once || goes_on(v, offset)))
+        w = open_window(v, offset, n);
+    if (in_memory)
+        remember(v, offset, n);
+    const char *bytes = w ? look(w, offset) : NULL;
+    pthread_mutex_unlock(&lock);
+    *window = w;
+    return bytes;
+}
+
 void h5calib_inplace_get_all(const view *v, const uint64_t *offsets, size_t count, size_t n,
-                             const char **bytes, h5calib_window **windows_held)
+                             bool all_around, const char **bytes, h5calib_window **windows_held)
 {
     const bool may = n > 0 && v->fd >= 0 && n <= v->stamp.size && v->settled &&
                      unchanged(v->fd, &v->stamp) && bus_errors_arrive();
     for (size_t i = 0; i < count; i++) {
-        const uint64_t offset = offsets[i];
         bytes[i] = NULL;
         windows_held[i] = NULL;
-        if (!may || offset > v->stamp.size - n /* damaged files give any */ ||
-            !h5calib_in_memory(v->fd, offset + n - 1))
-            continue;
-        pthread_mutex_lock(&lock);
-        const bool pays = goes_on(v, offset, n) || at_once;
-        h5calib_window *w = find(v, offset, n);
-        if (!w && pays)
-            w = open_window(v, offset, n);
-        if (w) {
-            w->users++;
-            w->used = ++now;
-            bytes[i] = (const char *)atomic_load(&w->at) + (offset - w->begin);
-        }
-        pthread_mutex_unlock(&lock);
-        windows_held[i] = w;
+        if (may && offsets[i] <= v->stamp.size - n) /* damaged files give any */
+            bytes[i] = get(v, offsets[i], n, all_around, &windows_held[i]);
     }
 }
 
 const char *h5calib_inplace_get(const view *v, uint64_t offset, size_t n, h5calib_window **window)
 {
     const char *bytes;
-    h5calib_inplace_get_all(v, &offset, 1, n, &bytes, window);
+    h5calib_inplace_get_all(v, &offset, 1, n, false, &bytes, window);
     return bytes;
 }
 

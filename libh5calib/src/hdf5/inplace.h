@@ -14,9 +14,11 @@
  *   - Mapped pages count as memory of the process. At most 32 windows of 8 MiB are kept, as many
  *     as the bound of the cache leaves room for; those used longest ago go first.
  *   - Mapping pays where reading goes on: where more of that part of the file, or of the parts
- *     beside it, was asked for just now than one chunk needs. Frames here and there are read.
- *   - Only what is in the page cache is looked at. What has to come from a disk or a network is
- *     read, which the system does better, and whose errors are errors.
+ *     beside it, was asked for just now than one chunk needs, or is known to be asked for. Frames
+ *     here and there are read.
+ *   - Only what is in the page cache, or was when its window was opened, is looked at. What has to
+ *     come from a disk or a network is read, which the system does better, and whose errors are
+ *     errors; a disk's error in a page that had left the cache is a bus error, and it is read.
  *
  * Linux only, where it was measured; elsewhere there are no windows. H5CALIB_IN_PLACE=0 turns it
  * off, H5CALIB_IN_PLACE=always makes windows for whatever is asked for.
@@ -39,9 +41,10 @@ void h5calib_inplace_end(unsigned token);
 
 /* n bytes at an offset of a file, as long as *window is held; NULL: read them. Any thread. */
 const char *h5calib_inplace_get(const view *v, uint64_t offset, size_t n, h5calib_window **window);
-/* The same at each of `count` offsets; the file is asked once whether it changed. */
+/* The same at each of `count` offsets; the file is asked once whether it changed. all_around: much
+ * of the file around them is about to be asked for. */
 void h5calib_inplace_get_all(const view *v, const uint64_t *offsets, size_t count, size_t n,
-                             const char **bytes, h5calib_window **windows);
+                             bool all_around, const char **bytes, h5calib_window **windows);
 /* False: the file was changed meanwhile, and what was looked at may never have been in it: zeros
  * behind its end, where it was cut short. Read it. */
 bool h5calib_inplace_release(h5calib_window *window);

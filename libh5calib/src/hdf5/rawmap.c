@@ -395,7 +395,8 @@ static const char *decode_planes(const rawmap *m, size_t first, size_t second, s
 }
 
 void h5calib_rawmap_look(const calibrated *c, const uint64_t *frames, size_t count, size_t pixel,
-                         size_t n, const char **raw, size_t *plane, h5calib_window **windows)
+                         size_t n, bool all_around, const char **raw, size_t *plane,
+                         h5calib_window **windows)
 {
     const rawmap *m = c->map;
     uint64_t offsets[H5CALIB_MOST_FRAMES];
@@ -410,8 +411,8 @@ void h5calib_rawmap_look(const calibrated *c, const uint64_t *frames, size_t cou
         raw[i] = NULL;
     }
     if (!m->parts && !m->n_codecs && at + n <= chunk_pixels)
-        h5calib_inplace_get_all(m->view, offsets, count, (planes - 1) * *plane + n * bytes, raw,
-                                windows);
+        h5calib_inplace_get_all(m->view, offsets, count, (planes - 1) * *plane + n * bytes,
+                                all_around, raw, windows);
 }
 
 bool h5calib_rawmap_done(h5calib_scratch *scratch)
@@ -465,7 +466,8 @@ const char *h5calib_rawmap_get(const calibrated *c, uint64_t frame, size_t pixel
     }
     const char *in_place = NULL;
     if (scratch->in_place)
-        h5calib_rawmap_look(c, &frame, 1, pixel, n, &in_place, plane, &scratch->window);
+        h5calib_rawmap_look(c, &frame, 1, pixel, n, scratch->all_around, &in_place, plane,
+                            &scratch->window);
     if (in_place)
         return in_place;
     *plane = n * m->element;

@@ -39,6 +39,7 @@ typedef struct h5calib_scratch {
     h5calib_bitshuffle parts; /* of one that is to be decoded in parts */
     size_t first, n;          /* its elements that `pixels` holds */
     bool in_place;            /* raw pixels may be looked at where they are (inplace.h) */
+    bool all_around;          /* much of the file is asked for (inplace.h) */
     h5calib_window *window;   /* that is being looked at */
 } h5calib_scratch;
 void h5calib_scratch_free(h5calib_scratch *scratch);
@@ -57,7 +58,8 @@ const char *h5calib_rawmap_get(const calibrated *c, uint64_t frame, size_t pixel
 /* The same of some frames, at most H5CALIB_MOST_FRAMES, where the system keeps the file, as long as
  * its windows are held; NULL: read them. */
 void h5calib_rawmap_look(const calibrated *c, const uint64_t *frames, size_t count, size_t pixel,
-                         size_t n, const char **raw, size_t *plane, h5calib_window **windows);
+                         size_t n, bool all_around, const char **raw, size_t *plane,
+                         h5calib_window **windows);
 /* They were looked at; false: they may never have been in the file, and are to be read. */
 bool h5calib_rawmap_done(h5calib_scratch *scratch);
 

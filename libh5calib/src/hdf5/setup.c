@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "fingerprint.h"
+#include "rawmap.h"
 
 /* ---- the dataset itself ------------------------------------------------------------------ */
 
@@ -146,6 +147,24 @@ static bool load_frames(binding *b, calibrated *c, hid_t group, char *message, s
         ok = false;
     }
     return ok;
+}
+
+/* Let the system begin to read them while everything else is looked at: they lie apart from it, and
+ * without them nothing is known of the constants of a frame. Whatever is wrong is said when they
+ * are loaded. */
+static void announce_cell_ids(binding *b, const calibrated *c, hid_t group)
+{
+    h5calib_source s;
+    if (b->api.H5Lexists(group, "cell_ids", H5P_DEFAULT) <= 0 ||
+        !h5calib_source_open(b, c->home, group, "cell_ids", "cell_ids", &s, NULL, 0))
+        return;
+    const haddr_t at = h5calib_plain_storage(b, &s) ? b->api.H5Dget_offset(s.dataset) : UINT64_MAX;
+    uint64_t bytes = s.element;
+    for (int i = 0; i < s.rank; i++)
+        bytes *= s.dims[i];
+    if (at != UINT64_MAX)
+        h5calib_will_need(s.view->fd, at, bytes);
+    h5calib_source_close(b, &s);
 }
 
 static bool load_cell_ids(binding *b, calibrated *c, hid_t group, char *message, size_t size)
@@ -294,6 +313,7 @@ static bool whole_frames(const calibrated *c, char *message, size_t size)
 bool h5calib_set_up(binding *b, calibrated *c, hid_t group, const h5calib_descriptor *d,
                     const unsigned *words, size_t n, char *message, size_t size)
 {
+    announce_cell_ids(b, c, group);
     if (!h5calib_find_algorithm(c, d->algorithm, message, size) ||
         !take_dataset(b, c, group, words, n, message, size) ||
         !load_frames(b, c, group, message, size) ||

@@ -105,28 +105,25 @@ static bool check_raw(calibrated *c, char *message, size_t size)
     return ok;
 }
 
-static bool load_numbers(binding *b, calibrated *c, hid_t group, const char *name, uint64_t *n,
+/* All of an open source, as int64 from malloc. */
+static bool read_numbers(binding *b, const h5calib_source *s, const char *name, uint64_t *n,
                          int64_t **out, char *message, size_t size)
 {
-    h5calib_source s;
     const hsize_t zero[H5CALIB_MAX_RANK] = {0};
-    if (!h5calib_source_open(b, c->home, group, name, name, &s, message, size))
-        return false;
     *n = 1;
-    for (int i = 0; i < s.rank; i++)
-        *n *= s.dims[i];
+    for (int i = 0; i < s->rank; i++)
+        *n *= s->dims[i];
     *out = malloc(*n * sizeof **out + 1);
-    void *data = s.dtype == H5CALIB_I64 ? *out : malloc(*n * s.element + 1);
-    bool ok = data && *out && s.dtype <= H5CALIB_U64;
+    void *data = s->dtype == H5CALIB_I64 ? *out : malloc(*n * s->element + 1);
+    bool ok = data && *out && s->dtype <= H5CALIB_U64;
     if (!ok)
         h5calib_say(message, size, "'%s' in '%s' does not hold integers that fit in memory", name,
-                    s.view->path);
-    ok = ok && h5calib_source_read(b, &s, zero, s.dims, data, message, size);
+                    s->view->path);
+    ok = ok && h5calib_source_read(b, s, zero, s->dims, data, message, size);
     if (ok && data != *out)
-        h5calib_to_int64(data, s.dtype, (size_t)*n, *out);
+        h5calib_to_int64(data, s->dtype, (size_t)*n, *out);
     if (data != *out)
         free(data);
-    h5calib_source_close(b, &s);
     return ok;
 }
 
@@ -136,7 +133,11 @@ static bool load_frames(binding *b, calibrated *c, hid_t group, char *message, s
     int64_t *numbers = NULL;
     if (b->api.H5Lexists(group, "frames", H5P_DEFAULT) <= 0)
         return true;
-    bool ok = load_numbers(b, c, group, "frames", &n, &numbers, message, size);
+    h5calib_source s;
+    if (!h5calib_source_open(b, c->home, group, "frames", "frames", &s, message, size))
+        return false;
+    bool ok = read_numbers(b, &s, "frames", &n, &numbers, message, size);
+    h5calib_source_close(b, &s);
     c->frames = (uint64_t *)numbers;
     bool fits = c->rank >= 3 && n == c->dims[0];
     for (int i = 1; i < c->rank - 2; i++)
@@ -149,25 +150,24 @@ static bool load_frames(binding *b, calibrated *c, hid_t group, char *message, s
     return ok;
 }
 
-/* Let the system begin to read them while everything else is looked at: they lie apart from it, and
- * without them nothing is known of the constants of a frame. Whatever is wrong is said when they
- * are loaded. */
-static void announce_cell_ids(binding *b, const calibrated *c, hid_t group)
+/* Cell ids lie apart from everything else that is looked at, and without them nothing is known of
+ * the constants of a frame: the system begins to read them while the rest is set up. What is wrong
+ * with them is said when they are loaded. */
+static void open_cell_ids(binding *b, const calibrated *c, hid_t group, h5calib_source *ids)
 {
-    h5calib_source s;
     if (b->api.H5Lexists(group, "cell_ids", H5P_DEFAULT) <= 0 ||
-        !h5calib_source_open(b, c->home, group, "cell_ids", "cell_ids", &s, NULL, 0))
+        !h5calib_source_open(b, c->home, group, "cell_ids", "cell_ids", ids, NULL, 0))
         return;
-    const haddr_t at = h5calib_plain_storage(b, &s) ? b->api.H5Dget_offset(s.dataset) : UINT64_MAX;
-    uint64_t bytes = s.element;
-    for (int i = 0; i < s.rank; i++)
-        bytes *= s.dims[i];
-    if (at != UINT64_MAX)
-        h5calib_will_need(s.view->fd, at, bytes);
-    h5calib_source_close(b, &s);
+    const haddr_t at = b->api.H5Dget_offset(ids->dataset);
+    uint64_t bytes = ids->element;
+    for (int i = 0; i < ids->rank; i++)
+        bytes *= ids->dims[i];
+    if (at != UINT64_MAX && h5calib_plain_storage(b, ids))
+        h5calib_will_need(ids->view->fd, at, bytes);
 }
 
-static bool load_cell_ids(binding *b, calibrated *c, hid_t group, char *message, size_t size)
+static bool load_cell_ids(binding *b, calibrated *c, hid_t group, h5calib_source *ids,
+                          char *message, size_t size)
 {
     uint64_t n;
     if (b->api.H5Lexists(group, "cell_ids", H5P_DEFAULT) <= 0) {
@@ -179,7 +179,10 @@ static bool load_cell_ids(binding *b, calibrated *c, hid_t group, char *message,
                     c->n_cells, c->home->path);
         return false;
     }
-    if (!load_numbers(b, c, group, "cell_ids", &n, &c->cell_ids, message, size))
+    if (!ids->view &&
+        !h5calib_source_open(b, c->home, group, "cell_ids", "cell_ids", ids, message, size))
+        return false;
+    if (!read_numbers(b, ids, "cell_ids", &n, &c->cell_ids, message, size))
         return false;
     if (n == c->n_raw_frames)
         return true;
@@ -310,10 +313,9 @@ static bool whole_frames(const calibrated *c, char *message, size_t size)
 
 /* ---- all of it ------------------------------------------------------------------------------ */
 
-bool h5calib_set_up(binding *b, calibrated *c, hid_t group, const h5calib_descriptor *d,
-                    const unsigned *words, size_t n, char *message, size_t size)
+static bool set_up(binding *b, calibrated *c, hid_t group, const h5calib_descriptor *d,
+                   const unsigned *words, size_t n, h5calib_source *ids, char *message, size_t size)
 {
-    announce_cell_ids(b, c, group);
     if (!h5calib_find_algorithm(c, d->algorithm, message, size) ||
         !take_dataset(b, c, group, words, n, message, size) ||
         !load_frames(b, c, group, message, size) ||
@@ -330,5 +332,15 @@ bool h5calib_set_up(binding *b, calibrated *c, hid_t group, const h5calib_descri
     }
     bool ok = take_constants(b, c, constants, &config, message, size);
     b->api.H5Gclose(constants);
-    return ok && whole_frames(c, message, size) && load_cell_ids(b, c, group, message, size);
+    return ok && whole_frames(c, message, size) && load_cell_ids(b, c, group, ids, message, size);
+}
+
+bool h5calib_set_up(binding *b, calibrated *c, hid_t group, const h5calib_descriptor *d,
+                    const unsigned *words, size_t n, char *message, size_t size)
+{
+    h5calib_source ids = {0};
+    open_cell_ids(b, c, group, &ids);
+    const bool ok = set_up(b, c, group, d, words, n, &ids, message, size);
+    h5calib_source_close(b, &ids);
+    return ok;
 }

@@ -53,7 +53,7 @@
 /* Every frame of a kernel's runs, as `run`. */
 #define EACH_RUN for (const h5calib_run *run = runs; run < runs + n_runs; run++)
 
-/* The same for every run, where all whole blocks of all runs can be done at once, by
+/* The tiles of every run; or all whole blocks of all runs at once, where that can be done, by
  * fused(c, cell, runs, n_runs, i, n) (fused.h), which says false if it cannot: then it may do
  * tiles, and `call` does the rest. */
 #define EACH_TILE_OR(fused, call)                                                                  \

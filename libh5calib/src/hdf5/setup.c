@@ -150,6 +150,9 @@ static bool load_frames(binding *b, calibrated *c, hid_t group, char *message, s
     return ok;
 }
 
+/* As many bytes of them as the system is asked for: a damaged file may claim any number. */
+#define ANNOUNCED_IDS ((uint64_t)16 << 20)
+
 /* Cell ids lie apart from everything else that is looked at, and without them nothing is known of
  * the constants of a frame: the system begins to read them while the rest is set up. What is wrong
  * with them is said when they are loaded. */
@@ -163,7 +166,7 @@ static void open_cell_ids(binding *b, const calibrated *c, hid_t group, h5calib_
     for (int i = 0; i < ids->rank; i++)
         bytes *= ids->dims[i];
     if (at != UINT64_MAX && h5calib_plain_storage(b, ids))
-        h5calib_will_need(ids->view->fd, at, bytes);
+        h5calib_will_need(ids->view->fd, at, bytes < ANNOUNCED_IDS ? bytes : ANNOUNCED_IDS);
 }
 
 static bool load_cell_ids(binding *b, calibrated *c, hid_t group, h5calib_source *ids,

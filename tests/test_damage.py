@@ -300,3 +300,30 @@ def test_random_damage_never_crashes(tmp_path, detector, rng):
                     f["calibrated"][...]
             except (OSError, KeyError, RuntimeError, ValueError, TypeError) as error:
                 assert not re.search("MemoryError", str(error))
+
+
+@pytest.mark.parametrize(
+    ("put", "match"),
+    [
+        (np.arange(8), "there are 8 cell ids for 9 raw frames"),
+        (np.zeros((9, 2), "u2"), "there are 18 cell ids for 9 raw frames"),
+        (np.zeros(9), "'cell_ids' in '.*' does not hold integers"),
+        (h5py.ExternalLink("gone.h5", "/ids"), "gone.h5"),
+        (h5py.SoftLink("/nowhere"), "cell_ids"),
+        (None, "does not say which cell each frame was stored in"),
+    ],
+    ids=["too few", "too many", "no integers", "file gone", "link to nothing", "none"],
+)
+def test_cell_ids(tmp_path, rng, put, match):
+    path = tmp_path / "v.h5"
+    with h5py.File(path, "w") as f:
+        f["raw"] = rng.integers(0, 1000, (9, 4, 6), dtype="u2")
+        calibration = h5calib.CellPedestal(pedestal=rng.uniform(0, 10, (5, 4, 6)).astype("f4"))
+        h5calib.create_calibrated_dataset(
+            f, "calibrated", raw="raw", calibration=calibration, cell_ids=np.arange(9) % 5
+        )
+        (group,) = f["h5calib"].values()
+        del group["cell_ids"]
+        if put is not None:
+            group["cell_ids"] = put
+    fails(path, match)

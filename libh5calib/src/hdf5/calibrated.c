@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "ahead.h"
+#include "cellids.h"
 #include "constants.h"
 #include "process.h"
 #include "rawmap.h"
@@ -26,7 +27,7 @@ static void close_all(binding *b, calibrated *c)
     h5calib_calibrator_free(c->calibrator);
     h5calib_calibrator_free(c->strip_calibrator);
     free(c->met);
-    free(c->cell_ids);
+    h5calib_cell_ids_free(b, c);
     free(c->frames);
     free(c->cells);
     free(c);
@@ -50,12 +51,14 @@ void h5calib_calibrated_free_all(binding *b, view *v)
     }
 }
 
-/* Source k of a dataset: raw, then its constants; NULL at the end. */
+/* Source k of a dataset: raw, cell ids, then its constants; NULL at the end. */
 static const h5calib_source *source_of(const calibrated *c, int k)
 {
     if (k == 0)
         return &c->raw;
-    return k <= H5CALIB_MAX_CONSTANTS ? &c->constants[k - 1] : NULL;
+    if (k == 1)
+        return &c->ids;
+    return k < H5CALIB_MAX_CONSTANTS + 2 ? &c->constants[k - 2] : NULL;
 }
 
 static bool rests_on(const calibrated *c, const view *v)
@@ -195,6 +198,7 @@ static calibrated *keep(binding *b, calibrated *c, bool ok)
     c->home->calibrated = c;
     use(b, c, 1);
     h5calib_source_unpin(b, &c->raw);
+    h5calib_source_unpin(b, &c->ids);
     for (int k = 0; k < H5CALIB_MAX_CONSTANTS; k++)
         h5calib_source_unpin(b, &c->constants[k]);
     return c;

@@ -33,8 +33,9 @@ typedef struct calibrated {
     struct rawmap *map; /* where raw pixels lie in the file; NULL: only HDF5 can read them */
     h5calib_source constants[H5CALIB_MAX_CONSTANTS];
     char axes[H5CALIB_MAX_CONSTANTS][8];
-    int64_t *cell_ids; /* of each raw frame, or NULL */
-    uint64_t *frames;  /* raw frame of each frame, or NULL */
+    h5calib_source ids;                /* the memory cell of each raw frame, as stored */
+    struct h5calib_cell_ids *cell_ids; /* as read (cellids.h), or NULL */
+    uint64_t *frames;                  /* raw frame of each frame, or NULL */
     uint64_t n_frames, n_raw_frames;
     uint32_t n_cells;
     struct prepared **cells; /* n_cells, NULL where not in memory, see constants.c */

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cellids.h"
 #include "inplace.h"
 #include "rawmap.h"
 #include "team.h"
@@ -93,16 +94,17 @@ uint64_t h5calib_constants_fit(const calibrated *c, uint64_t frame, uint64_t n)
 {
     const size_t each = cell_bytes(c);
     size_t room = each ? limit() / each : 1, distinct = 0;
-    if (c->n_cells <= room || !c->cell_ids || c->rank != 3)
+    if (c->n_cells <= room || !h5calib_has_cell_ids(c) || c->rank != 3)
         return n;
     unsigned char *seen = calloc(c->n_cells, 1);
     uint64_t i = 0;
     for (; seen && i < n; i++) {
         const uint64_t raw = c->frames ? c->frames[frame + i] : frame + i;
-        const int64_t id = raw < c->n_raw_frames ? c->cell_ids[raw] : -1;
+        int64_t id = -1;
         uint32_t cell;
         double weight;
-        if (!h5calib_calibrator_locate(c->calibrator, id, c->n_cells, &cell, &weight) || seen[cell])
+        if (!h5calib_cell_id(c, raw, &id) ||
+            !h5calib_calibrator_locate(c->calibrator, id, c->n_cells, &cell, &weight) || seen[cell])
             continue;
         if (distinct == (room ? room : 1))
             break;
@@ -183,6 +185,62 @@ static h5calib_cell *prepare(binding *b, const calibrated *c, uint32_t number, c
     return cell;
 }
 
+/* ---- without HDF5, which takes what is missing at the end of a file for zeros ------------------
+ */
+
+bool h5calib_constants_lie_plainly(binding *b, calibrated *c)
+{
+    if (c->storage != H5CALIB_NOT_LOOKED)
+        return c->storage == H5CALIB_PLAIN;
+    c->storage = H5CALIB_NOT_PLAIN;
+    for (unsigned k = 0; k < c->algorithm->n_constants; k++) {
+        const h5calib_source *s = &c->constants[k];
+        const char *cells = strchr(c->axes[k], 'c');
+        if (!s->view)
+            continue;
+        if (cells && cells != c->axes[k] && s->dims[cells - c->axes[k]] > 1)
+            return false;
+        c->constants_at[k] = b->api.H5Dget_offset(s->dataset);
+        if (c->constants_at[k] == UINT64_MAX || !h5calib_plain_storage(b, s))
+            return false;
+    }
+    c->storage = H5CALIB_PLAIN;
+    return true;
+}
+
+/* The constants of a cell, where they lie plainly. Any thread. */
+static h5calib_cell *read_cell(const calibrated *c, uint32_t number, char *message, size_t size)
+{
+    h5calib_array arrays[H5CALIB_MAX_CONSTANTS];
+    void *memory[H5CALIB_MAX_CONSTANTS] = {0};
+    hsize_t start[H5CALIB_MAX_RANK] = {0}, count[H5CALIB_MAX_RANK];
+    h5calib_cell *cell = NULL;
+    bool ok = true;
+    memset(arrays, 0, sizeof arrays);
+    for (unsigned k = 0; ok && k < c->algorithm->n_constants; k++) {
+        const h5calib_source *s = &c->constants[k];
+        if (!s->view)
+            continue;
+        const size_t bytes = describe(s, c->axes[k], number, &arrays[k], start, count);
+        arrays[k].data = memory[k] = h5calib_allocate(bytes);
+        ok = memory[k] && h5calib_pread_whole(s->view->fd, memory[k], bytes,
+                                              c->constants_at[k] + start[0] * bytes);
+        if (!ok)
+            h5calib_say(message, size,
+                        "constants '%s' in '%s' cannot be read: the file is shorter than it says, "
+                        "its disk failed, or there is no memory left",
+                        c->algorithm->constants[k].name, s->view->path);
+    }
+    if (ok)
+        h5calib_cell_create(c->calibrator, arrays, 0, memory, &cell, message, size);
+    for (unsigned k = 0; k < c->algorithm->n_constants; k++)
+        h5calib_release(memory[k]);
+    return cell;
+}
+
+/* ---- one cell, or several at once --------------------------------------------------------------
+ */
+
 static const h5calib_cell *keep(binding *b, calibrated *c, uint32_t number, h5calib_cell *cell,
                                 char *message, size_t size)
 {
@@ -211,61 +269,22 @@ const h5calib_cell *h5calib_constants_get(binding *b, calibrated *c, uint32_t nu
         put_first(b, p);
         return p->cell;
     }
-    h5calib_cell *cell = prepare(b, c, number, message, size);
+    h5calib_cell *cell = h5calib_constants_lie_plainly(b, c) ? read_cell(c, number, message, size)
+                                                             : prepare(b, c, number, message, size);
     return cell ? keep(b, c, number, cell, message, size) : NULL;
-}
-
-/* ---- several cells at once, without HDF5 ----------------------------------------------- */
-
-bool h5calib_constants_lie_plainly(binding *b, calibrated *c)
-{
-    if (c->storage != H5CALIB_NOT_LOOKED)
-        return c->storage == H5CALIB_PLAIN;
-    c->storage = H5CALIB_NOT_PLAIN;
-    for (unsigned k = 0; k < c->algorithm->n_constants; k++) {
-        const h5calib_source *s = &c->constants[k];
-        const char *cells = strchr(c->axes[k], 'c');
-        if (!s->view)
-            continue;
-        if (cells && cells != c->axes[k] && s->dims[cells - c->axes[k]] > 1)
-            return false;
-        c->constants_at[k] = b->api.H5Dget_offset(s->dataset);
-        if (c->constants_at[k] == UINT64_MAX || !h5calib_plain_storage(b, s))
-            return false;
-    }
-    c->storage = H5CALIB_PLAIN;
-    return true;
 }
 
 typedef struct loading {
     const calibrated *c;
     const uint32_t *numbers;
-    h5calib_cell **cells; /* NULL where it did not work: HDF5 will say why */
+    h5calib_cell **cells; /* NULL where it did not work: the one who needs it is told why */
 } loading;
 
 static bool load_cell(void *data, size_t i, unsigned worker)
 {
     const loading *l = data;
-    const calibrated *c = l->c;
-    h5calib_array arrays[H5CALIB_MAX_CONSTANTS];
-    void *memory[H5CALIB_MAX_CONSTANTS] = {0};
-    hsize_t start[H5CALIB_MAX_RANK] = {0}, count[H5CALIB_MAX_RANK];
-    bool ok = true;
     (void)worker;
-    memset(arrays, 0, sizeof arrays);
-    for (unsigned k = 0; ok && k < c->algorithm->n_constants; k++) {
-        const h5calib_source *s = &c->constants[k];
-        if (!s->view)
-            continue;
-        const size_t bytes = describe(s, c->axes[k], l->numbers[i], &arrays[k], start, count);
-        arrays[k].data = memory[k] = h5calib_allocate(bytes);
-        ok = memory[k] && h5calib_pread(s->view->fd, memory[k], bytes,
-                                        c->constants_at[k] + (start[0] ? start[0] * bytes : 0));
-    }
-    if (ok)
-        h5calib_cell_create(c->calibrator, arrays, 0, memory, &l->cells[i], NULL, 0);
-    for (unsigned k = 0; k < c->algorithm->n_constants; k++)
-        h5calib_release(memory[k]);
+    l->cells[i] = read_cell(l->c, l->numbers[i], NULL, 0);
     return true;
 }
 

@@ -5,6 +5,7 @@
 
 #include <stdlib.h>
 
+#include "cellids.h"
 #include "constants.h"
 
 /* ---- frames -------------------------------------------------------------------------------- */
@@ -34,9 +35,16 @@ static bool find_cell(const calibrated *c, h5calib_job *j, const int64_t *legacy
     j->constants = H5CALIB_KEPT;
     if (legacy_cell)
         j->cell_number = (uint32_t)*legacy_cell;
-    if (legacy_cell || c->n_cells < 2 || !c->cell_ids)
+    if (legacy_cell || c->n_cells < 2 || !h5calib_has_cell_ids(c))
         return true;
-    const int64_t id = c->cell_ids[j->raw_frame];
+    int64_t id;
+    if (!h5calib_cell_id(c, j->raw_frame, &id)) {
+        h5calib_say(
+            message, size,
+            "cell ids in '%s' cannot be read: the file is shorter than it says, or its disk failed",
+            c->ids.view->path);
+        return false;
+    }
     if (h5calib_calibrator_locate(c->calibrator, id, c->n_cells, &j->cell_number, &j->weight))
         return true;
     j->constants = H5CALIB_MASKED;

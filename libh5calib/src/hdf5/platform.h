@@ -75,6 +75,11 @@ int h5calib_open(const char *path);
 void h5calib_close(int fd);
 /* Read exactly n bytes at an offset; false if the file is shorter or fails. */
 bool h5calib_pread(int fd, void *buffer, size_t n, uint64_t offset);
+/* The same; false also if the file was cut short meanwhile: while it is, what lay behind the cut is
+ * read as zeros. Then of `count` pieces, `step` bytes apart in the file and none in memory. */
+bool h5calib_pread_whole(int fd, void *buffer, size_t n, uint64_t offset);
+bool h5calib_pread_pieces(int fd, void *buffer, size_t n, uint64_t offset, uint64_t step,
+                          size_t count);
 /* Is a byte of a file in the page cache, so that it can be had at once? */
 bool h5calib_in_memory(int fd, uint64_t offset);
 /* These bytes will be read soon: advice for the system. */
@@ -107,6 +112,8 @@ bool h5calib_fd_path(int fd, const h5calib_stamp *stamp, char *out, size_t size)
 /* Take links and dots out of a path in place; left as it is if there is no such file. */
 void h5calib_canonical_path(char *path, size_t size);
 
+/* All of this memory is about to be written: the system may give it at once, not page by page. */
+void h5calib_will_write(void *memory, size_t size);
 /* Memory of zeros, of which only what is touched is taken; NULL on failure. */
 void *h5calib_zeros(size_t size);
 void h5calib_zeros_free(void *memory, size_t size);

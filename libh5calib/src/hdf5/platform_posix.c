@@ -20,6 +20,10 @@
 #include <time.h>
 #include <unistd.h>
 
+#if defined(__linux__) && !defined(MADV_POPULATE_WRITE)
+#define MADV_POPULATE_WRITE 23 /* of Linux 5.14 */
+#endif
+
 /* ---- locks ---------------------------------------------------------------- */
 
 void h5calib_mutex_init(h5calib_mutex *mutex)
@@ -270,6 +274,16 @@ void h5calib_canonical_path(char *path, size_t size)
     if (real && strlen(real) < size)
         memcpy(path, real, strlen(real) + 1);
     free(real);
+}
+
+void h5calib_will_write(void *memory, size_t size)
+{
+#if defined(__linux__)
+    const uintptr_t within = (uintptr_t)memory % (uintptr_t)sysconf(_SC_PAGESIZE);
+    madvise((char *)memory - within, size + within, MADV_POPULATE_WRITE); /* or as it is touched */
+#else
+    (void)memory, (void)size;
+#endif
 }
 
 void *h5calib_zeros(size_t size)

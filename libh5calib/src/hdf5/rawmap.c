@@ -331,7 +331,7 @@ static bool decode(const rawmap *m, size_t number, h5calib_scratch *scratch)
     scratch->chunk = malloc(stored->bytes + 1);
     scratch->number = number;
     if (scratch->chunk &&
-        h5calib_pread(m->view->fd, scratch->chunk, stored->bytes, stored->address) &&
+        h5calib_pread_whole(m->view->fd, scratch->chunk, stored->bytes, stored->address) &&
         h5calib_codecs_decode(m->codecs, m->n_codecs, stored->mask, &scratch->chunk, stored->bytes,
                               chunk_bytes(m)))
         return true;
@@ -354,7 +354,7 @@ static bool read_stored(const rawmap *m, size_t number, h5calib_scratch *scratch
     }
     scratch->number = number;
     if (scratch->chunk &&
-        h5calib_pread(m->view->fd, scratch->chunk, stored->bytes, stored->address) &&
+        h5calib_pread_whole(m->view->fd, scratch->chunk, stored->bytes, stored->address) &&
         h5calib_bitshuffle_open(&scratch->parts, scratch->chunk, stored->bytes, chunk_bytes(m),
                                 m->element))
         return true;
@@ -436,7 +436,8 @@ static bool read_plain(const rawmap *m, size_t first, size_t within, size_t pixe
         for (size_t p = 0; p < reads; p++) {
             uint64_t offset = m->stored[first + k].address +
                               (uint64_t)((within * planes + p) * chunk_pixels + at) * bytes;
-            if (!h5calib_pread(m->view->fd, out + p * plane, planes / reads * part * bytes, offset))
+            if (!h5calib_pread_whole(m->view->fd, out + p * plane, planes / reads * part * bytes,
+                                     offset))
                 return false;
         }
     }

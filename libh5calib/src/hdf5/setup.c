@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cellids.h"
 #include "fingerprint.h"
 #include "rawmap.h"
 
@@ -79,7 +80,7 @@ static bool take_dataset(binding *b, calibrated *c, hid_t group, const unsigned 
     return ok;
 }
 
-/* ---- raw data, frames, cells -------------------------------------------------------------- */
+/* ---- raw data, frames ------------------------------------------------------------------- */
 
 static bool check_raw(calibrated *c, char *message, size_t size)
 {
@@ -113,8 +114,9 @@ static bool read_numbers(binding *b, const h5calib_source *s, const char *name, 
     *n = 1;
     for (int i = 0; i < s->rank; i++)
         *n *= s->dims[i];
-    *out = malloc(*n * sizeof **out + 1);
-    void *data = s->dtype == H5CALIB_I64 ? *out : malloc(*n * s->element + 1);
+    const bool fits = *n < SIZE_MAX / sizeof **out;
+    *out = fits ? malloc(*n * sizeof **out + 1) : NULL;
+    void *data = s->dtype == H5CALIB_I64 || !fits ? *out : malloc(*n * s->element + 1);
     bool ok = data && *out && s->dtype <= H5CALIB_U64;
     if (!ok)
         h5calib_say(message, size, "'%s' in '%s' does not hold integers that fit in memory", name,
@@ -148,50 +150,6 @@ static bool load_frames(binding *b, calibrated *c, hid_t group, char *message, s
         ok = false;
     }
     return ok;
-}
-
-/* As many bytes of them as the system is asked for: a damaged file may claim any number. */
-#define ANNOUNCED_IDS ((uint64_t)16 << 20)
-
-/* Cell ids lie apart from everything else that is looked at, and without them nothing is known of
- * the constants of a frame: the system begins to read them while the rest is set up. What is wrong
- * with them is said when they are loaded. */
-static void open_cell_ids(binding *b, const calibrated *c, hid_t group, h5calib_source *ids)
-{
-    if (b->api.H5Lexists(group, "cell_ids", H5P_DEFAULT) <= 0 ||
-        !h5calib_source_open(b, c->home, group, "cell_ids", "cell_ids", ids, NULL, 0))
-        return;
-    const haddr_t at = b->api.H5Dget_offset(ids->dataset);
-    uint64_t bytes = ids->element;
-    for (int i = 0; i < ids->rank; i++)
-        bytes *= ids->dims[i];
-    if (at != UINT64_MAX && h5calib_plain_storage(b, ids))
-        h5calib_will_need(ids->view->fd, at, bytes < ANNOUNCED_IDS ? bytes : ANNOUNCED_IDS);
-}
-
-static bool load_cell_ids(binding *b, calibrated *c, hid_t group, h5calib_source *ids,
-                          char *message, size_t size)
-{
-    uint64_t n;
-    if (b->api.H5Lexists(group, "cell_ids", H5P_DEFAULT) <= 0) {
-        if (c->n_cells <= 1)
-            return true;
-        h5calib_say(message, size,
-                    "the constants are for %u memory cells, but '%s' does not say which cell each "
-                    "frame was stored in (cell_ids)",
-                    c->n_cells, c->home->path);
-        return false;
-    }
-    if (!ids->view &&
-        !h5calib_source_open(b, c->home, group, "cell_ids", "cell_ids", ids, message, size))
-        return false;
-    if (!read_numbers(b, ids, "cell_ids", &n, &c->cell_ids, message, size))
-        return false;
-    if (n == c->n_raw_frames)
-        return true;
-    h5calib_say(message, size, "there are %llu cell ids for %llu raw frames", (unsigned long long)n,
-                (unsigned long long)c->n_raw_frames);
-    return false;
 }
 
 /* ---- constants ------------------------------------------------------------------------------- */
@@ -316,9 +274,10 @@ static bool whole_frames(const calibrated *c, char *message, size_t size)
 
 /* ---- all of it ------------------------------------------------------------------------------ */
 
-static bool set_up(binding *b, calibrated *c, hid_t group, const h5calib_descriptor *d,
-                   const unsigned *words, size_t n, h5calib_source *ids, char *message, size_t size)
+bool h5calib_set_up(binding *b, calibrated *c, hid_t group, const h5calib_descriptor *d,
+                    const unsigned *words, size_t n, char *message, size_t size)
 {
+    h5calib_cell_ids_open(b, c, group);
     if (!h5calib_find_algorithm(c, d->algorithm, message, size) ||
         !take_dataset(b, c, group, words, n, message, size) ||
         !load_frames(b, c, group, message, size) ||
@@ -335,15 +294,6 @@ static bool set_up(binding *b, calibrated *c, hid_t group, const h5calib_descrip
     }
     bool ok = take_constants(b, c, constants, &config, message, size);
     b->api.H5Gclose(constants);
-    return ok && whole_frames(c, message, size) && load_cell_ids(b, c, group, ids, message, size);
-}
-
-bool h5calib_set_up(binding *b, calibrated *c, hid_t group, const h5calib_descriptor *d,
-                    const unsigned *words, size_t n, char *message, size_t size)
-{
-    h5calib_source ids = {0};
-    open_cell_ids(b, c, group, &ids);
-    const bool ok = set_up(b, c, group, d, words, n, &ids, message, size);
-    h5calib_source_close(b, &ids);
-    return ok;
+    return ok && whole_frames(c, message, size) &&
+           h5calib_cell_ids_load(b, c, group, message, size);
 }

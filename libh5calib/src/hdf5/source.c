@@ -308,6 +308,13 @@ void h5calib_source_failed(const char *message)
     snprintf(nested_message, sizeof nested_message, "%s", message);
 }
 
+/* What lies behind the end of a file HDF5 takes for zeros: was it cut short since it was opened? */
+static bool whole(const view *v)
+{
+    h5calib_stamp now;
+    return v->fd < 0 || (h5calib_stamp_fd(v->fd, &now) && now.size >= v->stamp.size);
+}
+
 bool h5calib_source_read(binding *b, const h5calib_source *s, const hsize_t *start,
                          const hsize_t *count, void *buffer, char *message, size_t size)
 {
@@ -321,6 +328,7 @@ bool h5calib_source_read(binding *b, const h5calib_source *s, const hsize_t *sta
     reading = s;
     ok = ok && api->H5Dread(s->dataset, s->memory_type, memory, space, H5P_DEFAULT, buffer) >= 0;
     reading = outer;
+    ok = ok && whole(s->view);
     api->H5Sclose(memory);
     api->H5Sclose(space);
     if (!ok && nested_message[0]) {

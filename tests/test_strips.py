@@ -3,6 +3,8 @@
 import os
 import subprocess
 import sys
+import time
+from pathlib import Path
 
 import h5calib
 import h5py
@@ -76,6 +78,47 @@ def test_filter(tmp_path, agipd, kind, chunks, threads, monkeypatch):
         for i in range(len(values)):
             assert same(f["v"][i], values[i])
         assert same(f["v"][...], values)
+
+
+@pytest.mark.skipif(
+    not sys.platform.startswith("linux"), reason="looked at in place on Linux alone"
+)
+@pytest.mark.parametrize("odd", [False, True], ids=["as it comes", "odd"])
+@pytest.mark.parametrize("kind", ["f2", "f4", "f8", "i4"])
+def test_where_the_system_keeps_them(tmp_path, agipd_constants, kind, odd):
+    """Constants of a file that was not changed just now; at any address, and none is written to."""
+    raw, ids, _, values, arrays = agipd_constants("f4" if kind == "i4" else kind)
+    if kind == "i4":
+        arrays = {name: np.nan_to_num(array).astype(kind) for name, array in arrays.items()}
+        values = agipd_rule(raw, ids, *arrays.values())
+    constants = tmp_path / "constants.h5"
+    with h5py.File(constants, "w") as f:
+        for i, (name, array) in enumerate(arrays.items()):
+            f[name] = array
+            if odd and f[name].id.get_offset() % 2 == 0:
+                del f[name]
+                f.flush()
+                f[f"room/{i}"] = np.zeros(5001, "u1")
+                f[name] = array
+            assert not odd or f[name].id.get_offset() % 2
+    with h5py.File(tmp_path / "v.h5", "w") as f, h5py.File(constants) as g:
+        f["raw"] = raw
+        linked = h5calib.Agipd(**{name: g[name] for name in arrays})
+        h5calib.create_calibrated_dataset(
+            f, "v", raw="raw", calibration=linked, cell_ids=ids, chunks=(1, NY, NX)
+        )
+    before = constants.read_bytes()
+    time.sleep(0.1)
+    with h5py.File(tmp_path / "v.h5") as f:
+        assert same(f["v"][0], values[0])
+        maps = Path("/proc/self/maps").read_text()
+        assert (str(constants) in maps) == (kind != "i4")  # integers are prepared as a whole
+        for i in range(1, CELLS):
+            assert same(f["v"][i], values[i])
+    with h5py.File(tmp_path / "v.h5") as f:
+        for i in range(CELLS):
+            assert same(h5calib.read(f["v"], i), values[i])
+    assert constants.read_bytes() == before
 
 
 @pytest.mark.parametrize(
@@ -274,3 +317,75 @@ def test_cell_ids_of_any_type(tmp_path, agipd, kind):
         )
     with h5py.File(tmp_path / "v.h5") as f:
         assert same(f["v"][...], values)
+
+
+MANY = 10000  # cell ids are read some thousand at a time
+
+
+@pytest.mark.parametrize("options", [{}, {"chunks": (700,)}, {"chunks": (999,), "compression": 1}],
+                         ids=["plain", "chunks", "compressed"])  # fmt: skip
+@pytest.mark.parametrize("kind", ["u1", "i2", ">i4", "i8", "u8"])
+def test_many_cell_ids(tmp_path, rng, kind, options):
+    """Of frames anywhere in a long run."""
+    raw = rng.integers(0, 1000, (MANY, 2, 3), dtype="u2")
+    ids = rng.integers(0, CELLS, MANY)
+    pedestal = rng.uniform(0, 100, (CELLS, 2, 3)).astype("f4")
+    calibration = h5calib.CellPedestal(pedestal=pedestal)
+    values = raw.astype("f4") - pedestal[ids]
+    with h5py.File(tmp_path / "v.h5", "w") as f:
+        f["raw"] = raw
+        stored = f.create_dataset("ids", data=ids.astype(kind), **options)
+        h5calib.create_calibrated_dataset(
+            f, "v", raw="raw", calibration=calibration, cell_ids=stored, chunks=(10, 2, 3)
+        )
+    for where in (MANY - 1, np.s_[4090:4100], np.s_[8185:], 0, np.s_[:]):
+        with h5py.File(tmp_path / "v.h5") as f:
+            assert same(f["v"][where], values[where])
+            assert same(h5calib.read(f["v"], where), values[where])
+
+
+def test_cell_ids_of_a_file_cut_short(tmp_path, rng):
+    """Those that are there can be used; no cell is made up for the others."""
+    raw, ids = rng.integers(0, 1000, (MANY, 2, 3), dtype="u2"), rng.integers(0, CELLS, MANY)
+    pedestal = rng.uniform(0, 100, (CELLS, 2, 3)).astype("f4")
+    with h5py.File(tmp_path / "v.h5", "w") as f, h5py.File(tmp_path / "ids.h5", "w") as g:
+        f["raw"] = raw
+        g["ids"] = ids
+        calibration = h5calib.CellPedestal(pedestal=pedestal)
+        h5calib.create_calibrated_dataset(
+            f, "v", raw="raw", calibration=calibration, cell_ids=g["ids"], chunks=(10, 2, 3)
+        )
+        end = g["ids"].id.get_offset() + 5000 * 8
+    with h5py.File(tmp_path / "v.h5") as f:
+        assert same(f["v"][0], raw[0].astype("f4") - pedestal[ids[0]])
+        with open(tmp_path / "ids.h5", "r+b") as g:
+            g.truncate(end)
+        for read in (f["v"].__getitem__, lambda i: h5calib.read(f["v"], i)):
+            with pytest.raises(OSError, match=r"ids\.h5"):
+                read(MANY - 1)
+
+
+def test_cell_ids_that_change(tmp_path, rng):
+    """Written to by this process, in a file of their own, after a frame was read."""
+    raw, ids = rng.integers(0, 1000, (9, 4, 6), dtype="u2"), np.arange(9) % CELLS
+    pedestal = rng.uniform(0, 100, (CELLS, 4, 6)).astype("f4")
+    with h5py.File(tmp_path / "v.h5", "w") as f, h5py.File(tmp_path / "ids.h5", "w") as g:
+        f["raw"] = raw
+        g["ids"] = ids
+        calibration = h5calib.CellPedestal(pedestal=pedestal)
+        h5calib.create_calibrated_dataset(
+            f, "v", raw="raw", calibration=calibration, cell_ids=g["ids"], chunks=(1, 4, 6)
+        )
+    time.sleep(0.1)
+    for wait in (0, 0.1):
+        for i in range(9):
+            with h5py.File(tmp_path / "v.h5") as f:
+                assert same(f["v"][i], raw[i].astype("f4") - pedestal[ids[i]])
+                assert same(h5calib.read(f["v"], i), raw[i].astype("f4") - pedestal[ids[i]])
+                ids[i] = (ids[i] + 1) % CELLS
+                with h5py.File(tmp_path / "ids.h5", "r+") as g:
+                    g["ids"][i] = ids[i]
+                time.sleep(wait)
+                assert same(h5calib.read(f["v"], i), raw[i].astype("f4") - pedestal[ids[i]])
+            with h5py.File(tmp_path / "v.h5") as f:
+                assert same(f["v"][i], raw[i].astype("f4") - pedestal[ids[i]])

@@ -53,8 +53,8 @@ static size_t plane_pixels(const h5calib_calibrator *c, const h5calib_plane *pla
     return plane->uniform ? H5CALIB_TILE : c->ny * c->nx;
 }
 
-/* Can the cell keep an array and use its planes where they lie? */
-static bool can_adopt(const h5calib_calibrator *c, const h5calib_array *array)
+/* Can planes of an array be used where they lie? */
+static bool can_use(const h5calib_calibrator *c, const h5calib_array *array)
 {
     const ptrdiff_t size = (ptrdiff_t)h5calib_dtype_size(array->dtype);
     return array->strides[3] == size && array->strides[2] == size * (ptrdiff_t)c->nx;
@@ -63,7 +63,7 @@ static bool can_adopt(const h5calib_calibrator *c, const h5calib_array *array)
 /* One stage of an array: where it lies, or a copy; one tile where all its pixels have one
  * value and `may_be_uniform`. */
 static bool take_plane(const h5calib_calibrator *c, const h5calib_array *array, uint32_t cell,
-                       unsigned stage, bool adopted, bool may_be_uniform, h5calib_plane *plane)
+                       unsigned stage, bool in_array, bool may_be_uniform, h5calib_plane *plane)
 {
     const char *from = (const char *)array->data + (ptrdiff_t)stage * array->strides[1];
     const size_t size = h5calib_dtype_size(array->dtype);
@@ -72,12 +72,12 @@ static bool take_plane(const h5calib_calibrator *c, const h5calib_array *array, 
     plane->dtype = array->dtype;
     plane->size = (unsigned)size;
     plane->uniform = may_be_uniform && array->strides[2] == 0 && array->strides[3] == 0;
-    plane->in_array = adopted;
+    plane->in_array = in_array;
     plane->data =
-        adopted ? (void *)(uintptr_t)from : h5calib_allocate(plane_pixels(c, plane) * size);
+        in_array ? (void *)(uintptr_t)from : h5calib_allocate(plane_pixels(c, plane) * size);
     if (!plane->data)
         return false;
-    if (adopted)
+    if (in_array)
         return true;
     if (plane->uniform)
         copy_strided(plane->data, from, size, 1, H5CALIB_TILE, 0, 0);
@@ -109,10 +109,22 @@ static bool convert_plane(const h5calib_calibrator *c, h5calib_plane *plane, h5c
     }
     if (!plane->in_array)
         h5calib_release(plane->data);
-    plane->in_array = false;
+    plane->in_array = plane->borrowed = false;
     plane->data = converted;
     plane->dtype = dtype;
     plane->size = (unsigned)h5calib_dtype_size(dtype);
+    return true;
+}
+
+/* A borrowed plane becomes the cell's own. */
+static bool copy_plane(const h5calib_calibrator *c, h5calib_plane *plane)
+{
+    const size_t bytes = plane_pixels(c, plane) * plane->size;
+    void *copy = h5calib_allocate(bytes);
+    if (!copy)
+        return false;
+    plane->data = memcpy(copy, plane->data, bytes);
+    plane->in_array = plane->borrowed = false;
     return true;
 }
 
@@ -123,6 +135,8 @@ static bool set_nan(const h5calib_calibrator *c, h5calib_plane *plane, size_t i)
         if (!convert_plane(c, plane, wider, false))
             return false;
     }
+    if (plane->borrowed && !copy_plane(c, plane))
+        return false;
     if (plane->dtype == H5CALIB_F16)
         ((uint16_t *)plane->data)[i] = 0x7e00;
     else if (plane->dtype == H5CALIB_F32)
@@ -136,6 +150,14 @@ static bool set_nan(const h5calib_calibrator *c, h5calib_plane *plane, size_t i)
 static uint16_t first_above(float x)
 {
     return x < 0 ? 0 : x < UINT16_MAX ? (uint16_t)((uint16_t)x + 1) : UINT16_MAX;
+}
+
+/* What is looked at next: processors fetch ahead by themselves within a page only. */
+static void fetch_tile(const h5calib_plane *plane, size_t first, size_t n)
+{
+    if (first < n && plane->borrowed)
+        for (size_t line = 0; line < H5CALIB_TILE * plane->size; line += 64)
+            H5CALIB_FETCH((const char *)plane->data + first * plane->size + line);
 }
 
 /* For each plane p, and each block of its pixels: the least raw number that is above any value of
@@ -156,6 +178,7 @@ static uint16_t *least_above(const h5calib_calibrator *c, const h5calib_plane *p
         for (size_t k = 0; k < BLOCKS_OF_TILE; k++)
             values[k] = INFINITY;
         for (unsigned p = n_planes; p-- > 0;) {
+            fetch_tile(&planes[p], i + H5CALIB_TILE, n);
             h5calib_checks_in_use()->lower((char *)planes[p].data +
                                                (planes[p].uniform ? 0 : i * planes[p].size),
                                            planes[p].dtype, left, values);
@@ -175,6 +198,7 @@ static bool fold_values(const h5calib_calibrator *c, h5calib_plane *plane, bool 
     for (size_t i = 0; i < n; i += H5CALIB_TILE) {
         const size_t m = n - i < H5CALIB_TILE ? n - i : H5CALIB_TILE;
         const void *from = (char *)plane->data + i * plane->size;
+        fetch_tile(plane, i + H5CALIB_TILE, n);
         if (!checks->unusable(from, plane->dtype, m, divisor))
             continue;
         h5calib_load_double_portable(from, plane->dtype, 1, m, values);
@@ -185,6 +209,11 @@ static bool fold_values(const h5calib_calibrator *c, h5calib_plane *plane, bool 
     return true;
 }
 
+H5CALIB_ANYWHERE(uint8_t, mask_u8);
+H5CALIB_ANYWHERE(uint16_t, mask_u16);
+H5CALIB_ANYWHERE(uint32_t, mask_u32);
+H5CALIB_ANYWHERE(uint64_t, mask_u64);
+
 /* NaN where one of the chosen bits of the mask is set. */
 static bool fold_mask(const h5calib_calibrator *c, const h5calib_plane *mask, h5calib_plane *plane)
 {
@@ -194,10 +223,10 @@ static bool fold_mask(const h5calib_calibrator *c, const h5calib_plane *mask, h5
         const size_t j = mask->uniform ? 0 : i;
         uint64_t value = 0;
         switch (mask->size) {
-        case 1: value = ((uint8_t *)mask->data)[j]; break;
-        case 2: value = ((uint16_t *)mask->data)[j]; break;
-        case 4: value = ((uint32_t *)mask->data)[j]; break;
-        case 8: value = ((uint64_t *)mask->data)[j]; break;
+        case 1: value = ((mask_u8 *)mask->data)[j]; break;
+        case 2: value = ((mask_u16 *)mask->data)[j]; break;
+        case 4: value = ((mask_u32 *)mask->data)[j]; break;
+        case 8: value = ((mask_u64 *)mask->data)[j]; break;
         }
         if ((value & bits) && !set_nan(c, plane, i))
             return false;
@@ -234,7 +263,8 @@ static bool make_neutral(const h5calib_calibrator *c, h5calib_plane *plane)
 }
 
 static bool take_constant(const h5calib_calibrator *c, const h5calib_array *array, unsigned k,
-                          uint32_t cell, void **memory, bool may_be_uniform, h5calib_cell *to)
+                          uint32_t cell, void **memory, bool borrow, bool may_be_uniform,
+                          h5calib_cell *to)
 {
     h5calib_plane *planes = to->planes[k];
     const unsigned flags = c->algorithm->public.constants[k].flags;
@@ -243,7 +273,7 @@ static bool take_constant(const h5calib_calibrator *c, const h5calib_array *arra
     const unsigned char *stage = c->constants[k].stage;
     if (c->constants[k].absent)
         return make_neutral(c, planes);
-    if (memory && *memory && c->constants[k].planes && can_adopt(c, array)) {
+    if (memory && *memory && c->constants[k].planes && can_use(c, array)) {
         to->arrays[k] = *memory;
         *memory = NULL;
     }
@@ -255,8 +285,9 @@ static bool take_constant(const h5calib_calibrator *c, const h5calib_array *arra
         planes[p] = planes[same];
         if (same < p)
             continue;
-        if (!take_plane(c, array, cell, stage[p], to->arrays[k] != NULL, may_be_uniform,
-                        &planes[p]))
+        planes[p].borrowed = borrow && can_use(c, array);
+        if (!take_plane(c, array, cell, stage[p], to->arrays[k] || planes[p].borrowed,
+                        may_be_uniform, &planes[p]))
             return false;
         if (c->constants[k].mean && p == 0)
             to->mean[k] = mean_of(c, &planes[0]);
@@ -286,7 +317,7 @@ static void free_planes(h5calib_plane *planes)
 }
 
 static bool fill_cell(const h5calib_calibrator *c, const h5calib_array *arrays, uint32_t cell,
-                      void **memory, h5calib_cell *to)
+                      void **memory, bool borrow, h5calib_cell *to)
 {
     const h5calib_algorithm *a = &c->algorithm->public;
     const unsigned target = c->algorithm->mask_into;
@@ -294,7 +325,7 @@ static bool fill_cell(const h5calib_calibrator *c, const h5calib_array *arrays, 
     for (unsigned k = 0; k < a->n_constants; k++)
         masked |= (a->constants[k].flags & H5CALIB_CONSTANT_MASK) && c->constants[k].planes;
     for (unsigned k = 0; k < a->n_constants; k++)
-        if (!take_constant(c, &arrays[k], k, cell, memory ? &memory[k] : NULL,
+        if (!take_constant(c, &arrays[k], k, cell, memory ? &memory[k] : NULL, borrow,
                            !(masked && k == target), to))
             return false;
     for (unsigned k = 0; k < a->n_constants; k++) {
@@ -309,9 +340,9 @@ static bool fill_cell(const h5calib_calibrator *c, const h5calib_array *arrays, 
     return true;
 }
 
-h5calib_status h5calib_cell_create(const h5calib_calibrator *calibrator,
-                                   const h5calib_array *constants, uint32_t cell, void **memory,
-                                   h5calib_cell **out, char *message, size_t message_size)
+static h5calib_status create(const h5calib_calibrator *calibrator, const h5calib_array *constants,
+                             uint32_t cell, void **memory, bool borrow, h5calib_cell **out,
+                             char *message, size_t message_size)
 {
     const h5calib_algorithm *a = &calibrator->algorithm->public;
     *out = NULL;
@@ -333,7 +364,7 @@ h5calib_status h5calib_cell_create(const h5calib_calibrator *calibrator,
         }
     }
     h5calib_cell *made = calloc(1, sizeof *made);
-    if (!made || !fill_cell(calibrator, constants, cell, memory, made)) {
+    if (!made || !fill_cell(calibrator, constants, cell, memory, borrow, made)) {
         h5calib_cell_free(made);
         h5calib_say(message, message_size, "out of memory");
         return H5CALIB_E_MEMORY;
@@ -354,6 +385,21 @@ h5calib_status h5calib_cell_create(const h5calib_calibrator *calibrator,
     return H5CALIB_OK;
 }
 
+h5calib_status h5calib_cell_create(const h5calib_calibrator *calibrator,
+                                   const h5calib_array *constants, uint32_t cell, void **memory,
+                                   h5calib_cell **out, char *message, size_t message_size)
+{
+    return create(calibrator, constants, cell, memory, false, out, message, message_size);
+}
+
+h5calib_cell *h5calib_cell_borrow(const h5calib_calibrator *calibrator,
+                                  const h5calib_array *constants)
+{
+    h5calib_cell *cell;
+    create(calibrator, constants, 0, NULL, true, &cell, NULL, 0);
+    return cell;
+}
+
 void h5calib_cell_free(h5calib_cell *cell)
 {
     if (!cell)
@@ -364,16 +410,6 @@ void h5calib_cell_free(h5calib_cell *cell)
         h5calib_release(cell->least[k]);
     }
     free(cell);
-}
-
-void h5calib_cell_give_back(h5calib_cell *cell, void **memory)
-{
-    for (unsigned k = 0; cell && k < H5CALIB_MAX_CONSTANTS; k++) {
-        if (cell->arrays[k])
-            memory[k] = cell->arrays[k];
-        cell->arrays[k] = NULL;
-    }
-    h5calib_cell_free(cell);
 }
 
 size_t h5calib_cell_bytes(const h5calib_cell *cell)

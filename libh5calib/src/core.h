@@ -50,8 +50,10 @@ h5calib_status h5calib_cell_create(const h5calib_calibrator *calibrator,
                                    const h5calib_array *constants, uint32_t cell, void **memory,
                                    h5calib_cell **out, char *message, size_t message_size);
 void h5calib_cell_free(h5calib_cell *cell);
-/* Free a cell that lies in memory of the caller, who gets that of its arrays back. */
-void h5calib_cell_give_back(h5calib_cell *cell, void **memory);
+/* The same of arrays of one cell; those that can be used as they lie stay where they are, at any
+ * address. They are only read, and must outlive the cell. NULL: out of memory, or of no use. */
+h5calib_cell *h5calib_cell_borrow(const h5calib_calibrator *calibrator,
+                                  const h5calib_array *constants);
 size_t h5calib_cell_bytes(const h5calib_cell *cell);
 
 /* Results of more bytes are not found in the caches again. */

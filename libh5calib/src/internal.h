@@ -48,7 +48,8 @@ typedef struct h5calib_plane {
     h5calib_dtype dtype;
     unsigned size; /* bytes of an element */
     bool uniform;  /* one value for all pixels, stored H5CALIB_TILE times */
-    bool in_array; /* the memory is that of an array the cell has adopted */
+    bool in_array; /* the memory is that of an array the cell has adopted or borrowed */
+    bool borrowed; /* only to be read */
 } h5calib_plane;
 
 enum h5calib_variant {
@@ -174,8 +175,14 @@ h5calib_status h5calib_check_variant(char *message, size_t message_size);
 /* Every kernel writes its name here. */
 extern H5CALIB_THREAD_LOCAL const char *h5calib_kernel_ran;
 
-/* Raw numbers may begin at any byte: kernels look at them where they lie in a file. `name` is
- * such a number. */
+#if defined(__GNUC__)
+#define H5CALIB_FETCH(address) __builtin_prefetch(address)
+#else
+#define H5CALIB_FETCH(address) ((void)(address))
+#endif
+
+/* Numbers may begin at any byte: they are looked at where they lie in a file. `name` is such a
+ * number. */
 #if defined(_MSC_VER)
 #define H5CALIB_ANYWHERE(type, name) typedef __unaligned type name
 #else

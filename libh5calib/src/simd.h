@@ -11,7 +11,6 @@
 
 #include "internal.h"
 
-#define H5CALIB_FETCH(address) __builtin_prefetch(address)
 #ifdef H5CALIB_X86 /* processors without this instruction pass over it */
 #define H5CALIB_FETCH_TO_WRITE(address) __asm__ volatile("prefetchw %0" : : "m"(*(address)))
 #else

@@ -59,7 +59,7 @@ TARGET const REAL *FN(raw)(const h5calib_run *run, int value, size_t i, size_t n
 TARGET const REAL *FN(plane)(const h5calib_plane *plane, size_t first, size_t n, REAL *scratch)
 {
     const void *from = (const char *)plane->data + (plane->uniform ? 0 : first * plane->size);
-    if (plane->dtype == DTYPE_OF(REAL))
+    if (plane->dtype == DTYPE_OF(REAL) && (uintptr_t)from % sizeof(REAL) == 0)
         return from;
     FN(load)(from, plane->dtype, 1, n, scratch);
     return scratch;
@@ -225,7 +225,8 @@ TARGET void FN(finish_stages)(const h5calib_run *run, size_t i, size_t n, const 
 /* Is any of n values infinite or NaN or, in a divisor, zero? */
 #define LOOK(bits, exponent, sign)                                                                 \
     {                                                                                              \
-        const bits *x = from;                                                                      \
+        H5CALIB_ANYWHERE(bits, any_bits);                                                          \
+        const any_bits *x = from;                                                                  \
         bits found = 0;                                                                            \
         for (size_t j = 0; j < n; j++)                                                             \
             found |= (bits)((x[j] & (exponent)) == (exponent)) |                                   \
@@ -259,7 +260,7 @@ static TARGET void FN(lower_block)(const void *from, h5calib_dtype dtype, size_t
 }
 
 /* Positive float16 are in the order of their bits, and smaller than NaN and what is negative. */
-static TARGET void FN(lower_halves)(const uint16_t *from, size_t n, float *least)
+static TARGET void FN(lower_halves)(const h5calib_raw_u16 *from, size_t n, float *least)
 {
     for (size_t i = 0; i + H5CALIB_BLOCK <= n; i += H5CALIB_BLOCK) {
         uint16_t lowest = from[i], highest = from[i];

@@ -288,6 +288,53 @@ static void compare_together(const h5calib_calibrator *c, const h5calib_cell *ce
     }
 }
 
+/* The same constants where they lie, at any byte; nothing is written there. */
+static void compare_borrowed(const test_case *t, const h5calib_calibrator *c,
+                             const h5calib_cell *cell)
+{
+    h5calib_array arrays[H5CALIB_MAX_CONSTANTS];
+    char *memory[H5CALIB_MAX_CONSTANTS] = {NULL};
+    memcpy(arrays, t->constants, sizeof arrays);
+    for (unsigned k = 0; k < t->algorithm->n_constants; k++) {
+        if (t->stages[k] == 0)
+            continue;
+        arrays[k].data = at_odd_byte(t->memory[k], t->stages[k] * PIXELS,
+                                     h5calib_dtype_size(arrays[k].dtype), &memory[k]);
+    }
+    h5calib_cell *borrowed = h5calib_cell_borrow(c, arrays);
+    CHECK(borrowed, "out of memory");
+    for (int raw_dtype = 1; raw_dtype <= 11; raw_dtype++) {
+        static char raw[2 * PIXELS * 8], expected[PIXELS * 8], out[PIXELS * 8];
+        const h5calib_dtype in = (h5calib_dtype)raw_dtype;
+        const h5calib_dtype result = below(2) ? H5CALIB_F32 : H5CALIB_F64;
+        if (h5calib_calibrator_check_dtypes(c, in, result, NULL, 0) != H5CALIB_OK)
+            continue;
+        fill(raw, in, 2 * PIXELS, below(10));
+        const bool pairs = t->algorithm->raw_layout == H5CALIB_RAW_LAST;
+        const bool one = t->algorithm->raw_layout == H5CALIB_RAW_ONE;
+        h5calib_run run = {
+            .raw = {raw, one ? NULL : raw + (pairs ? 1 : PIXELS) * h5calib_dtype_size(in)},
+            .raw_step = pairs ? 2 : 1,
+            .raw_dtype = in,
+            .out_dtype = result,
+            .count = PIXELS};
+        run_variant(c, cell, &run, "portable", expected, sizeof expected, 0);
+        for (size_t v = 0; h5calib_cpu_variant_at(v); v++) {
+            run_variant(c, borrowed, &run, h5calib_cpu_variant_at(v), out, sizeof out, 0);
+            CHECK(memcmp(out, expected, sizeof out) == 0, "%s: borrowed constants",
+                  h5calib_last_kernel());
+        }
+    }
+    h5calib_cell_free(borrowed);
+    for (unsigned k = 0; k < t->algorithm->n_constants; k++) {
+        CHECK(!memory[k] ||
+                  memcmp(arrays[k].data, t->memory[k],
+                         t->stages[k] * PIXELS * h5calib_dtype_size(arrays[k].dtype)) == 0,
+              "constant %u was written to", k);
+        free(memory[k]);
+    }
+}
+
 /* One random calibration; 0 where its options do not fit together. */
 static int try_algorithm(const h5calib_algorithm *a)
 {
@@ -304,6 +351,7 @@ static int try_algorithm(const h5calib_algorithm *a)
                   H5CALIB_OK,
               "%s", message);
         CHECK(h5calib_cell_bytes(cell) > 0, "%s", a->name);
+        compare_borrowed(&t, c, cell);
         for (int raw = 1; raw <= 11; raw++)
             for (int out = 1; out <= 11; out++)
                 if (h5calib_calibrator_check_dtypes(c, (h5calib_dtype)raw, (h5calib_dtype)out, NULL,

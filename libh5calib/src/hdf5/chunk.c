@@ -251,11 +251,17 @@ static bool compute_piece(const h5calib_work *w, const h5calib_job *j, const spa
 static bool run_piece(const h5calib_work *w, const h5calib_job *j, const span *s,
                       h5calib_scratch *scratch, h5calib_strip *strip)
 {
-    const bool ok = compute_piece(w, j, s, scratch, strip);
-    if (h5calib_rawmap_done(scratch))
+    bool ok = compute_piece(w, j, s, scratch, strip);
+    const bool raw_stayed = h5calib_rawmap_done(scratch);
+    if ((!strip || h5calib_strip_done(strip)) && raw_stayed)
         return ok;
-    scratch->in_place = false; /* somebody changes the file: no more of that */
-    return compute_piece(w, j, s, scratch, strip);
+    scratch->in_place = false; /* somebody changes a file: no more of that */
+    if (strip)
+        strip->in_place = false;
+    ok = compute_piece(w, j, s, scratch, strip);
+    if (strip)
+        h5calib_strip_done(strip);
+    return ok;
 }
 
 static bool run_span(const h5calib_work *w, const h5calib_job *j, const span *s,
@@ -325,14 +331,18 @@ static bool run_block(void *data, size_t number, unsigned worker)
     s.n = w->joined ? w->at.rows * w->at.columns - s.first : w->at.columns;
     if (s.n > w->block)
         s.n = w->block;
+    const size_t pixel_bytes = h5calib_dtype_size(w->c->dtype);
     const h5calib_job *jobs = &w->jobs[w->groups[group]];
     const size_t n_jobs = w->groups[group + 1] - w->groups[group];
     if (n_jobs > 1 && w->together && jobs->constants == H5CALIB_KEPT)
         return run_together(w, jobs, n_jobs, &s, &w->scratch[worker]);
-    for (size_t i = w->groups[group]; i < w->groups[group + 1]; i++)
+    for (size_t i = w->groups[group]; i < w->groups[group + 1]; i++) {
+        if (w->in_strips && w->joined) /* most likely the first results in this memory */
+            h5calib_will_write(w->jobs[i].out + s.first * pixel_bytes, s.n * pixel_bytes);
         if (!run_span(w, &w->jobs[i], &s, &w->scratch[worker],
                       w->strips ? &w->strips[worker] : NULL))
             return false;
+    }
     return true;
 }
 
@@ -380,6 +390,8 @@ static bool make_scratch(h5calib_work *w)
     for (size_t i = 0; w->scratch && i < w->task.most_workers; i++)
         w->scratch[i] =
             (h5calib_scratch){.in_place = w->in_place != 0, .all_around = all_around(w)};
+    for (size_t i = 0; w->strips && i < w->task.most_workers; i++)
+        w->strips[i].in_place = w->in_place != 0;
     return w->scratch && (w->strips || !w->in_strips);
 }
 

@@ -56,48 +56,61 @@ bool h5calib_strips_possible(binding *b, calibrated *c)
     return c->strip_rows > 0;
 }
 
-static bool read_rows(const calibrated *c, unsigned k, uint32_t number, size_t row, char *to)
+/* Rows of one constant, plane after plane, where the system keeps them or read into memory. */
+static bool take_rows(const calibrated *c, unsigned k, uint32_t number, size_t row,
+                      h5calib_strip *strip, h5calib_array *out)
 {
     const h5calib_source *s = &c->constants[k];
     const size_t stages = stages_of(c, k), line = row_bytes(c, k);
     const size_t bytes = c->strip_rows * line, plane = (size_t)c->dims[c->rank - 2] * line;
     const bool per_cell = c->axes[k][0] == 'c' && s->dims[0] > 1;
     uint64_t from = c->constants_at[k] + (per_cell ? number * stages * plane : 0) + row * line;
-    for (size_t stage = 0; stage < stages; stage++, from += plane, to += bytes)
-        if (!h5calib_pread(s->view->fd, to, bytes, from))
-            return false;
-    return true;
+    *out =
+        (h5calib_array){.dtype = s->dtype,
+                        .cells = 1,
+                        .stages = (uint32_t)stages,
+                        .strides = {0, (ptrdiff_t)plane, (ptrdiff_t)line, (ptrdiff_t)s->element}};
+    const char *in_place = NULL;
+    if (strip->in_place)
+        h5calib_inplace_get_all(s->view, &from, 1, (stages - 1) * plane + bytes, true, &in_place,
+                                &strip->windows[k]);
+    out->data = in_place;
+    if (in_place)
+        return true;
+    if (!strip->memory[k])
+        strip->memory[k] = h5calib_allocate(stages * bytes);
+    out->data = strip->memory[k];
+    out->strides[1] = (ptrdiff_t)bytes;
+    return strip->memory[k] &&
+           h5calib_pread_pieces(s->view->fd, strip->memory[k], bytes, from, plane, stages);
 }
 
 const h5calib_cell *h5calib_strip_prepare(const calibrated *c, uint32_t number, size_t row,
                                           h5calib_strip *strip)
 {
     h5calib_array arrays[H5CALIB_MAX_CONSTANTS];
-    h5calib_cell_give_back(strip->cell, strip->memory);
-    strip->cell = NULL;
     memset(arrays, 0, sizeof arrays);
-    for (unsigned k = 0; k < c->algorithm->n_constants; k++) {
-        if (!c->constants[k].view)
-            continue;
-        const ptrdiff_t line = (ptrdiff_t)row_bytes(c, k);
-        if (!strip->memory[k])
-            strip->memory[k] = h5calib_allocate(stages_of(c, k) * c->strip_rows * row_bytes(c, k));
-        if (!strip->memory[k] || !read_rows(c, k, number, row, strip->memory[k]))
+    for (unsigned k = 0; k < c->algorithm->n_constants; k++)
+        if (c->constants[k].view && !take_rows(c, k, number, row, strip, &arrays[k]))
             return NULL;
-        arrays[k] = (h5calib_array){.data = strip->memory[k],
-                                    .dtype = c->constants[k].dtype,
-                                    .cells = 1,
-                                    .stages = (uint32_t)stages_of(c, k),
-                                    .strides = {0, (ptrdiff_t)c->strip_rows * line, line,
-                                                (ptrdiff_t)c->constants[k].element}};
+    return strip->cell = h5calib_cell_borrow(c->strip_calibrator, arrays);
+}
+
+bool h5calib_strip_done(h5calib_strip *strip)
+{
+    bool ok = true;
+    h5calib_cell_free(strip->cell);
+    strip->cell = NULL;
+    for (unsigned k = 0; k < H5CALIB_MAX_CONSTANTS; k++) {
+        if (strip->windows[k] && !h5calib_inplace_release(strip->windows[k]))
+            ok = false;
+        strip->windows[k] = NULL;
     }
-    h5calib_cell_create(c->strip_calibrator, arrays, 0, strip->memory, &strip->cell, NULL, 0);
-    return strip->cell;
+    return ok;
 }
 
 void h5calib_strip_free(h5calib_strip *strip)
 {
-    h5calib_cell_give_back(strip->cell, strip->memory);
     for (unsigned k = 0; k < H5CALIB_MAX_CONSTANTS; k++)
         h5calib_release(strip->memory[k]);
 }

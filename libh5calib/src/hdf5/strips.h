@@ -9,11 +9,14 @@
 #define H5CALIB_STRIPS_H
 
 #include "calibrated.h"
+#include "inplace.h"
 
 /* Memory of one worker. */
 typedef struct h5calib_strip {
-    void *memory[H5CALIB_MAX_CONSTANTS];
+    void *memory[H5CALIB_MAX_CONSTANTS];            /* for those that are read */
+    h5calib_window *windows[H5CALIB_MAX_CONSTANTS]; /* onto those looked at where they are */
     h5calib_cell *cell;
+    bool in_place; /* they may be (inplace.h) */
 } h5calib_strip;
 void h5calib_strip_free(h5calib_strip *strip);
 
@@ -21,8 +24,10 @@ void h5calib_strip_free(h5calib_strip *strip);
 bool h5calib_strips_possible(binding *b, calibrated *c);
 
 /* Constants of `number`, a cell, for the rows from `row` on, to be used with c->strip_calibrator
- * until the next call. NULL: the file is too short, or there is no memory. No HDF5. */
+ * until h5calib_strip_done. NULL: the file is too short, or there is no memory. No HDF5. */
 const h5calib_cell *h5calib_strip_prepare(const calibrated *c, uint32_t number, size_t row,
                                           h5calib_strip *strip);
+/* They were used; false: they may never have been in the file, and are to be read. */
+bool h5calib_strip_done(h5calib_strip *strip);
 
 #endif

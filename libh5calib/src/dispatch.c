@@ -182,31 +182,85 @@ static h5calib_status run_kernel(const h5calib_calibrator *calibrator, const h5c
     return H5CALIB_OK;
 }
 
+static h5calib_run with_masked(const h5calib_calibrator *calibrator, h5calib_run run)
+{
+    run.scratch = NULL;
+    run.masked = h5calib_masked_value(calibrator, run.out_dtype);
+    run.stream =
+        run.stream && run.out_dtype == H5CALIB_F32 && (uintptr_t)run.out % sizeof(float) == 0;
+    return run;
+}
+
+/* Pixels [from, from + n) of a run. */
+static h5calib_run part_of(const h5calib_run *run, size_t from, size_t n)
+{
+    const size_t raw_bytes = from * run->raw_step * h5calib_dtype_size(run->raw_dtype);
+    h5calib_run part = *run;
+    for (int value = 0; value < 2; value++)
+        if (run->raw[value])
+            part.raw[value] = (const char *)run->raw[value] + raw_bytes;
+    part.out = (char *)run->out + from * h5calib_dtype_size(run->out_dtype);
+    part.first += from;
+    part.count = n;
+    return part;
+}
+
+/* Groups of runs that are alike, some pixels of each in turn: their constants are still near for
+ * the next group. Parts but the first begin where results can be streamed to. */
+enum { IN_TURN = 65536 };
+static h5calib_status run_in_turn(const h5calib_calibrator *calibrator, const h5calib_cell *cell,
+                                  const h5calib_run *runs, const size_t *groups, size_t n_groups)
+{
+    h5calib_run parts[H5CALIB_MOST_FRAMES];
+    bool more = true;
+    for (size_t turn = 0; more; turn++) {
+        more = false;
+        for (size_t g = 0; g < n_groups; g++) {
+            const h5calib_run *first = &runs[groups[g]];
+            const size_t n_runs = groups[g + 1] - groups[g], start = h5calib_to_cache_line(first);
+            const size_t from = turn ? start + turn * IN_TURN : 0;
+            const size_t left = first->count - from;
+            if (from >= first->count)
+                continue;
+            const size_t most = turn ? IN_TURN : start + IN_TURN, n = left < most ? left : most;
+            for (size_t k = 0; k < n_runs; k++)
+                parts[k] = part_of(&first[k], from, n);
+            more |= n < left;
+            const h5calib_status status = run_kernel(calibrator, cell, parts, n_runs);
+            if (status)
+                return status;
+        }
+    }
+    return H5CALIB_OK;
+}
+
 h5calib_status h5calib_calibrate_runs(const h5calib_calibrator *calibrator,
                                       const h5calib_cell *cell, const h5calib_run *runs,
                                       size_t n_runs)
 {
     h5calib_run with[H5CALIB_MOST_FRAMES];
+    size_t groups[H5CALIB_MOST_FRAMES + 1] = {0}, n_groups = 0, n = 0;
     bool done[H5CALIB_MOST_FRAMES] = {false};
-    const size_t most = calibrator->whole_frame ? 1 : n_runs;
     if (n_runs > H5CALIB_MOST_FRAMES)
         return H5CALIB_E_ARGUMENT;
-    for (size_t i = 0; i < n_runs; i++) {
+    for (size_t i = 0; i < n_runs; i++)
         if (calibrator->whole_frame && runs[i].count != calibrator->ny * calibrator->nx)
             return H5CALIB_E_ARGUMENT;
-        size_t n = 0;
-        for (size_t k = i; k < n_runs && n < most; k++) {
-            if (done[k] || !alike(&runs[i], &runs[k]))
-                continue;
-            with[n] = runs[k];
-            with[n].scratch = NULL;
-            with[n].masked = h5calib_masked_value(calibrator, runs[k].out_dtype);
-            with[n].stream = runs[k].stream && runs[k].out_dtype == H5CALIB_F32 &&
-                             (uintptr_t)runs[k].out % 4 == 0;
-            n++;
-            done[k] = true;
-        }
-        const h5calib_status status = n ? run_kernel(calibrator, cell, with, n) : H5CALIB_OK;
+    for (size_t i = 0; i < n_runs; i++) {
+        if (done[i])
+            continue;
+        for (size_t k = i; k < (calibrator->whole_frame ? i + 1 : n_runs); k++)
+            if (!done[k] && alike(&runs[i], &runs[k])) {
+                with[n++] = with_masked(calibrator, runs[k]);
+                done[k] = true;
+            }
+        groups[++n_groups] = n;
+    }
+    if (n_groups > 1 && !calibrator->whole_frame)
+        return run_in_turn(calibrator, cell, with, groups, n_groups);
+    for (size_t g = 0; g < n_groups; g++) {
+        const h5calib_status status =
+            run_kernel(calibrator, cell, &with[groups[g]], groups[g + 1] - groups[g]);
         if (status)
             return status;
     }

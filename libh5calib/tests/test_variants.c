@@ -456,9 +456,86 @@ static void check_extreme_voltages(void)
         }
 }
 
+/* Long runs of frames that lie differently in memory: some pixels of each in turn, with nothing
+ * left out between and nothing done twice. */
+static void check_long_runs(const char *name, unsigned n_constants)
+{
+    enum { WIDTH = 500, HEIGHT = 401, LONG = WIDTH * HEIGHT, FRAMES = 7 };
+    const h5calib_algorithm *a = h5calib_algorithm_by_name(name);
+    const h5calib_config config = {a->id, HEIGHT, WIDTH, 0, NULL};
+    h5calib_array arrays[H5CALIB_MAX_CONSTANTS] = {{0}};
+    unsigned stages[H5CALIB_MAX_CONSTANTS] = {0};
+    h5calib_run runs[FRAMES];
+    char message[300], *memory[FRAMES];
+    h5calib_calibrator *c;
+    h5calib_cell *cell;
+    const size_t raw_values = a->raw_layout == H5CALIB_RAW_ONE ? LONG : 2 * LONG;
+    float *expected = malloc((size_t)FRAMES * LONG * sizeof *expected);
+    for (unsigned k = 0; k < n_constants; k++) {
+        const bool thresholds = (a->constants[k].flags & H5CALIB_CONSTANT_COMPARED) != 0;
+        stages[k] = thresholds ? 2 : a->constants[k].max_stages;
+        float *values = malloc(stages[k] * LONG * sizeof *values);
+        CHECK(values, "out of memory");
+        fill(values, H5CALIB_F32, stages[k] * LONG, 1);
+        arrays[k] = (h5calib_array){values, H5CALIB_F32, 1, stages[k], {0, LONG * 4, WIDTH * 4, 4}};
+    }
+    CHECK(h5calib_calibrator_create(&config, stages, a->n_constants, &c, message, sizeof message) ==
+              H5CALIB_OK,
+          "%s", message);
+    CHECK(h5calib_cell_create(c, arrays, 0, NULL, &cell, message, sizeof message) == H5CALIB_OK,
+          "%s", message);
+    for (size_t i = 0; i < FRAMES; i++) {
+        uint16_t *raw = malloc(raw_values * sizeof *raw);
+        memory[i] = malloc((LONG + 64) * sizeof(float));
+        CHECK(raw && memory[i] && expected, "out of memory");
+        fill(raw, H5CALIB_U16, raw_values, 0);
+        calm(raw, raw_values);
+        runs[i] = (h5calib_run){.raw = {raw, raw_values > LONG ? raw + LONG : NULL},
+                                .raw_step = 1,
+                                .raw_dtype = H5CALIB_U16,
+                                .out_dtype = H5CALIB_F32,
+                                .out = (char *)(expected + i * LONG),
+                                .first = 7,
+                                .count = i == 5 ? LONG / 2 : LONG - 7 - (i == 3),
+                                .stream = i != 5,
+                                .fetch = true};
+        h5calib_set_cpu_variant("portable");
+        CHECK(h5calib_calibrate_run(c, cell, &runs[i]) == H5CALIB_OK, "%s", name);
+    }
+    for (size_t v = 0; h5calib_cpu_variant_at(v); v++) {
+        for (size_t i = 0; i < FRAMES; i++) {
+            memset(memory[i], 0xa5, (LONG + 64) * sizeof(float));
+            runs[i].out = memory[i] + (i % 5) * 5 * sizeof(float);
+        }
+        h5calib_set_cpu_variant(h5calib_cpu_variant_at(v));
+        CHECK(h5calib_calibrate_runs(c, cell, runs, FRAMES) == H5CALIB_OK, "%s", name);
+        for (size_t i = 0; i < FRAMES; i++) {
+            const char *end = (char *)runs[i].out + runs[i].count * sizeof(float);
+            CHECK(memcmp(runs[i].out, expected + i * LONG, runs[i].count * sizeof(float)) == 0,
+                  "%s: frame %zu of a long run", h5calib_last_kernel(), i);
+            CHECK(*end == (char)0xa5 &&
+                      ((char *)runs[i].out == memory[i] || ((char *)runs[i].out)[-1] == (char)0xa5),
+                  "%s: written beside frame %zu", h5calib_last_kernel(), i);
+        }
+    }
+    h5calib_cell_free(cell);
+    h5calib_calibrator_free(c);
+    for (size_t i = 0; i < FRAMES; i++) {
+        free((void *)(uintptr_t)runs[i].raw[0]);
+        free(memory[i]);
+    }
+    for (unsigned k = 0; k < n_constants; k++)
+        free((void *)(uintptr_t)arrays[k].data);
+    free(expected);
+}
+
 int main(int argc, char **argv)
 {
     const int wanted = argc > 1 ? atoi(argv[1]) : 100;
+    check_long_runs("pedestal", 1);
+    check_long_runs("jungfrau", 2);
+    check_long_runs("agipd", 3);
+    check_long_runs("linear", 1);
     check_thresholds_out_of_order();
     check_single_pixels();
     check_extreme_voltages();

@@ -22,12 +22,15 @@ H5CALIB_INLINE TARGET void FN(pedestal_blocks)(const h5calib_run *runs, size_t n
 {
     FN(frames) frames;
     FN(frames_of)(runs, n_runs, 1, i, &frames);
+    const size_t soon = n_runs > 1 ? frames.raw_soon : H5CALIB_RAW_SOON / 2;
     for (size_t b = 0; b < n; b += H5CALIB_BLOCK) {
         FN(high) high;
         FN(load_high)(f, dtype, 1, b, &high);
         for (size_t k = 0; k < n_runs; k++) {
             const uint16_t *raw = frames.raw[0][k] + b;
             VEC value[FN(vectors)];
+            if (frames.fetch)
+                H5CALIB_FETCH(raw + soon);
             if (!frames.stream)
                 FN(fetch_high)(f, dtype, 1, frames.out[k], b + H5CALIB_SOON);
             EACH_VECTOR(v) value[v] = SIMD(real)(SIMD(load_words)(raw + v * LANES));

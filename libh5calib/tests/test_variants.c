@@ -457,7 +457,7 @@ static void check_extreme_voltages(void)
 }
 
 /* Long runs of frames that lie differently in memory: some pixels of each in turn, with nothing
- * left out between and nothing done twice. */
+ * left out between. */
 static void check_long_runs(const char *name, unsigned n_constants)
 {
     enum { WIDTH = 500, HEIGHT = 401, LONG = WIDTH * HEIGHT, FRAMES = 7 };

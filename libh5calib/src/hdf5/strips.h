@@ -2,8 +2,9 @@
  * strips.h - constants of a few rows at a time.
  *
  * To prepare all constants of a cell pays where several frames need them. For the first frame
- * of a cell they go, strip by strip, through memory that stays in the processor's cache: to get
- * as much memory as all of them need takes longer than to compute the frame.
+ * of a cell they are looked at strip by strip, where the page cache has them or in memory that
+ * stays in the processor's cache: to get as much memory as all of them need takes longer than to
+ * compute the frame.
  */
 #ifndef H5CALIB_STRIPS_H
 #define H5CALIB_STRIPS_H

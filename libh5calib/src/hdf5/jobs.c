@@ -157,11 +157,15 @@ bool h5calib_jobs_choose_constants(binding *b, h5calib_work *w, char *message, s
 
 /* ---- groups -------------------------------------------------------------------------------- */
 
+/* In the order of the cells, which is that of their frames in the file: places of it that are looked
+ * at go on where they were (inplace.c). */
 static int by_cell(const void *a, const void *b)
 {
     const h5calib_job *one = a, *two = b;
-    if (one->cell != two->cell)
-        return (uintptr_t)one->cell < (uintptr_t)two->cell ? -1 : 1;
+    if (!one->cell != !two->cell)
+        return one->cell ? 1 : -1;
+    if (one->cell && one->cell_number != two->cell_number)
+        return one->cell_number < two->cell_number ? -1 : 1;
     return one->number < two->number ? -1 : one->number > two->number;
 }
 

@@ -332,39 +332,48 @@ static const char *look(h5calib_window *w, uint64_t offset)
     return (const char *)atomic_load(&w->at) + (offset - w->begin);
 }
 
-/* Bytes of a file that is as it was opened. */
+/* Bytes of a file, in a window that is open or worth opening. */
 static const char *get(const view *v, uint64_t offset, size_t n, bool all_around,
                        h5calib_window **window)
 {
     pthread_mutex_lock(&lock);
     h5calib_window *w = find(v, offset, n);
-    bool in_memory = w && was_in_memory(w, offset, n);
-    if (!in_memory) {
+    const bool wanted = w || all_around || at_once || goes_on(v, offset);
+    if (wanted && !(w && was_in_memory(w, offset, n))) {
         pthread_mutex_unlock(&lock);
-        in_memory = h5calib_in_memory(v->fd, offset + n - 1);
+        const bool in_memory = h5calib_in_memory(v->fd, offset + n - 1);
         pthread_mutex_lock(&lock);
         w = in_memory ? find(v, offset, n) : NULL;
+        if (in_memory && !w)
+            w = open_window(v, offset, n);
     }
-    if (in_memory && !w && (all_around || at_once || goes_on(v, offset)))
-        w = open_window(v, offset, n);
-    if (in_memory)
-        remember(v, offset, n);
+    remember(v, offset, n);
     const char *bytes = w ? look(w, offset) : NULL;
     pthread_mutex_unlock(&lock);
     *window = w;
     return bytes;
 }
 
+/* What is found counts only if the file is as it was opened. */
 void h5calib_inplace_get_all(const view *v, const uint64_t *offsets, size_t count, size_t n,
                              bool all_around, const char **bytes, h5calib_window **windows_held)
 {
-    const bool may = n > 0 && v->fd >= 0 && n <= v->stamp.size && v->settled &&
-                     unchanged(v->fd, &v->stamp) && bus_errors_arrive();
+    const bool may = n > 0 && v->fd >= 0 && n <= v->stamp.size && v->settled;
+    bool any = false;
     for (size_t i = 0; i < count; i++) {
         bytes[i] = NULL;
         windows_held[i] = NULL;
         if (may && offsets[i] <= v->stamp.size - n) /* damaged files give any */
             bytes[i] = get(v, offsets[i], n, all_around, &windows_held[i]);
+        any |= bytes[i] != NULL;
+    }
+    if (!any || (bus_errors_arrive() && unchanged(v->fd, &v->stamp)))
+        return;
+    for (size_t i = 0; i < count; i++) {
+        if (bytes[i])
+            h5calib_inplace_release(windows_held[i]);
+        bytes[i] = NULL;
+        windows_held[i] = NULL;
     }
 }
 

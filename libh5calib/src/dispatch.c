@@ -206,8 +206,10 @@ static h5calib_run part_of(const h5calib_run *run, size_t from, size_t n)
 }
 
 /* Groups of runs that are alike, some pixels of each in turn: their constants are still near for
- * the next group. Parts but the first begin where results can be streamed to. */
-enum { IN_TURN = 65536 };
+ * the next group. Parts but the first begin where results can be streamed to. The places that more
+ * runs at once read from would push each other out of the caches: frames of many trains lie a
+ * multiple of 8 MiB apart. */
+enum { IN_TURN = 32768, MOST_AT_ONCE = 8 };
 static h5calib_status run_in_turn(const h5calib_calibrator *calibrator, const h5calib_cell *cell,
                                   const h5calib_run *runs, const size_t *groups, size_t n_groups)
 {
@@ -249,7 +251,8 @@ h5calib_status h5calib_calibrate_runs(const h5calib_calibrator *calibrator,
     for (size_t i = 0; i < n_runs; i++) {
         if (done[i])
             continue;
-        for (size_t k = i; k < (calibrator->whole_frame ? i + 1 : n_runs); k++)
+        const size_t end = n + (calibrator->whole_frame ? 1 : MOST_AT_ONCE);
+        for (size_t k = i; k < n_runs && n < end; k++)
             if (!done[k] && alike(&runs[i], &runs[k])) {
                 with[n++] = with_masked(calibrator, runs[k]);
                 done[k] = true;

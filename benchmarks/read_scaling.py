@@ -28,6 +28,7 @@ class Layout:
 
 # A file that was written a moment ago is looked at anew for each chunk.
 SETTLE = 0.1  # seconds
+TURNS = 5  # of random reading in a round, all numbers of frames in each
 
 # Contiguous raw data is a file with a hole: 1e6 frames of 512x128 need no 131 GB of disk.
 LAYOUTS = (
@@ -54,8 +55,9 @@ def write_raw(path: Path, layout: Layout, frames: int) -> None:
             raw.id.write_direct_chunk((i, 0, 0), frame)
 
 
-def create(path: Path, raw: Path, layout: Layout) -> tuple[float, int, int]:
-    """(seconds from opening the new file to having closed it, bytes but for constants, chunks)"""
+def create(path: Path, raw: Path, layout: Layout) -> tuple[float, int, int, int]:
+    """(seconds from opening the new file to having closed it, bytes but for constants, chunks,
+    frames of a chunk)"""
     path.unlink(missing_ok=True)
     pedestal = np.ones(layout.frame, "f4")
     start = time.perf_counter()
@@ -63,9 +65,10 @@ def create(path: Path, raw: Path, layout: Layout) -> tuple[float, int, int]:
         dataset = h5calib.create_calibrated_dataset(
             f, "calibrated", f"{raw}:/raw", h5calib.Pedestal(pedestal), chunks=layout.chunks
         )
-        chunks = -(-dataset.shape[0] // dataset.chunks[0])
+        chunk_frames = dataset.chunks[0]
+        chunks = -(-dataset.shape[0] // chunk_frames)
     seconds = time.perf_counter() - start
-    return seconds, path.stat().st_size - pedestal.nbytes, chunks
+    return seconds, path.stat().st_size - pedestal.nbytes, chunks, chunk_frames
 
 
 def open_and_read(path: Path) -> float:
@@ -79,6 +82,11 @@ def open_and_read(path: Path) -> float:
     return statistics.median(seconds)
 
 
+def at_random(rng: np.random.Generator, chunks: int, chunk_frames: int, n: int) -> np.ndarray:
+    """The first frames of n chunks, in any order, none twice."""
+    return rng.choice(chunks, n, replace=False) * chunk_frames
+
+
 def read_at_random(path: Path, name: str, places: np.ndarray, out: np.ndarray) -> float:
     """Seconds a frame, the chunk cache off: in a small dataset it would hold every chunk."""
     with h5py.File(path, "r", rdcc_nbytes=0) as f:
@@ -88,6 +96,15 @@ def read_at_random(path: Path, name: str, places: np.ndarray, out: np.ndarray) -
         for place in places:
             dataset.read_direct(out, np.s_[place])
         return (time.perf_counter() - start) / len(places)
+
+
+def in_turns(paths, name: str, places: dict[int, np.ndarray], out: np.ndarray) -> dict[int, float]:
+    """Microseconds a frame in the first file of each pair, the median of some turns."""
+    seconds = [
+        {n: read_at_random(pair[0], name, places[n], out) for n, pair in paths.items()}
+        for _ in range(TURNS)
+    ]
+    return {n: 1e6 * statistics.median(turn[n] for turn in seconds) for n in paths}
 
 
 def measure(folder: Path, numbers: tuple[int, ...], accesses: int, rounds: int) -> list[dict]:
@@ -105,22 +122,27 @@ def measure_layout(folder, layout: Layout, numbers, accesses: int, rounds: int) 
         units["random_raw"] = "random_raw_us_per_frame"
     costs = {what: {n: [] for n in numbers} for what in units}
     created, out, raw_out = {}, np.empty(layout.frame, "f4"), np.empty(layout.frame, "u2")
-    places = {n: rng.integers(0, n, accesses) for n in numbers}
     for n, (path, raw) in paths.items():
         write_raw(raw, layout, n)
-        create(path, raw, layout)
+        created[n] = create(path, raw, layout)
         check(path, layout)
+    # As many bytes of every file: those of few frames would else be in the processor's caches.
+    accesses = min(accesses, *(chunks for _, _, chunks, _ in created.values()))
+    places = {n: at_random(rng, *created[n][2:], accesses) for n in numbers}
+    for n, (path, _) in paths.items():
         read_at_random(path, "calibrated", places[n], out)
     for _ in range(rounds):
         for n, (path, raw) in paths.items():
             created[n] = create(path, raw, layout)
             costs["create"][n].append(1e6 * created[n][0] / n)
             costs["open"][n].append(1e6 * open_and_read(path))
-            time.sleep(SETTLE)
-            costs["random"][n].append(1e6 * read_at_random(path, "calibrated", places[n], out))
+        time.sleep(SETTLE)
+        random = in_turns(paths, "calibrated", places, out)
+        random_raw = in_turns({n: pair[::-1] for n, pair in paths.items()}, "raw", places, raw_out)
+        for n in numbers:
+            costs["random"][n].append(random[n])
             if "random_raw" in costs:
-                seconds = read_at_random(raw, "raw", places[n], raw_out)
-                costs["random_raw"][n].append(1e6 * seconds)
+                costs["random_raw"][n].append(random_raw[n])
     for pair in paths.values():
         for path in pair:
             path.unlink()
@@ -129,7 +151,7 @@ def measure_layout(folder, layout: Layout, numbers, accesses: int, rounds: int) 
         for n, values in by_number.items():
             rows.append(row(layout.name, f"{units[what]}_{n}", values, "us", frames=n))
         rows.append(growth(layout.name, what, by_number))
-    _, size, chunks = created[numbers[-1]]
+    _, size, chunks, _ = created[numbers[-1]]
     rows.append(row(layout.name, "create_us_per_frame", costs["create"][steady(numbers)], "us"))
     rows.append(row(layout.name, "stub_bytes_per_chunk", [size / chunks], "bytes"))
     return rows

@@ -12,6 +12,7 @@ import contextlib
 import ctypes
 import mmap
 import os
+import re
 import resource
 import subprocess
 import sys
@@ -56,18 +57,39 @@ def drop(*paths: Path) -> bool:
             os.fsync(f.fileno())
             os.posix_fadvise(f.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
     if max(map(resident, paths)) > 0.01:
-        with contextlib.suppress(OSError):  # only root may
-            Path("/proc/sys/vm/drop_caches").write_text("1\n")
+        drop_all()
     return max(map(resident, paths)) <= 0.01
+
+
+def drop_all() -> None:
+    """Empty the page cache, where this process may."""
+    with contextlib.suppress(OSError):  # only root may
+        Path("/proc/sys/vm/drop_caches").write_text("1\n")
+
+
+def in_huge_pages(path: Path) -> float:
+    """The part of a file that the page cache holds in huge pages (Linux; else 0)."""
+    maps = Path("/proc/self/smaps")
+    if not maps.exists():
+        return 0.0
+    with open(path, "rb") as f, mmap.mmap(f.fileno(), 0, prot=mmap.PROT_READ) as memory:
+        pages = np.frombuffer(memory, "u1")[:: mmap.PAGESIZE]
+        pages.sum()  # touches each
+        del pages
+        _, _, ours = maps.read_text().partition(f"{path}\n")
+        found = re.search(r"^FilePmdMapped: *(\d+) kB$", ours, re.MULTILINE)
+    return int(found[1]) * 1024 / path.stat().st_size if found else 0.0
 
 
 def refill(*paths: Path) -> None:
     """Fill the page cache from the disk, as with data that was not written here just now.
 
-    What was read lies there in larger pages than what was written in pieces.
+    What was read lies there in larger pages than what was written in pieces, where other files
+    leave room for them.
     """
     if not drop(*paths):
         return
+    drop_all()
     buffer = bytearray(READ_BYTES)
     for path in paths:
         with open(path, "rb", buffering=0) as f:

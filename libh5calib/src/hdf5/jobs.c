@@ -157,8 +157,8 @@ bool h5calib_jobs_choose_constants(binding *b, h5calib_work *w, char *message, s
 
 /* ---- groups -------------------------------------------------------------------------------- */
 
-/* In the order of the cells, which is that of their frames in the file: places of it that are looked
- * at go on where they were (inplace.c). */
+/* In the order of the cells, which is that of their frames in the file: what is looked at in place
+ * goes on where it was (inplace.c). */
 static int by_cell(const void *a, const void *b)
 {
     const h5calib_job *one = a, *two = b;

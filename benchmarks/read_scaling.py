@@ -98,13 +98,15 @@ def read_at_random(path: Path, name: str, places: np.ndarray, out: np.ndarray) -
         return (time.perf_counter() - start) / len(places)
 
 
-def in_turns(paths, name: str, places: dict[int, np.ndarray], out: np.ndarray) -> dict[int, float]:
-    """Microseconds a frame in the first file of each pair, the median of some turns."""
-    seconds = [
-        {n: read_at_random(pair[0], name, places[n], out) for n, pair in paths.items()}
+def in_turns(
+    paths: dict[int, Path], places: dict[int, np.ndarray], out: np.ndarray, name: str = "calibrated"
+) -> dict[int, float]:
+    """Microseconds a frame of each file, the median of some turns."""
+    turns = [
+        {n: read_at_random(path, name, places[n], out) for n, path in paths.items()}
         for _ in range(TURNS)
     ]
-    return {n: 1e6 * statistics.median(turn[n] for turn in seconds) for n in paths}
+    return {n: 1e6 * statistics.median(turn[n] for turn in turns) for n in paths}
 
 
 def measure(folder: Path, numbers: tuple[int, ...], accesses: int, rounds: int) -> list[dict]:
@@ -137,12 +139,12 @@ def measure_layout(folder, layout: Layout, numbers, accesses: int, rounds: int) 
             costs["create"][n].append(1e6 * created[n][0] / n)
             costs["open"][n].append(1e6 * open_and_read(path))
         time.sleep(SETTLE)
-        random = in_turns(paths, "calibrated", places, out)
-        random_raw = in_turns({n: pair[::-1] for n, pair in paths.items()}, "raw", places, raw_out)
-        for n in numbers:
-            costs["random"][n].append(random[n])
-            if "random_raw" in costs:
-                costs["random_raw"][n].append(random_raw[n])
+        for n, us in in_turns({n: view for n, (view, _) in paths.items()}, places, out).items():
+            costs["random"][n].append(us)
+        if "random_raw" in costs:
+            raws = {n: raw for n, (_, raw) in paths.items()}
+            for n, us in in_turns(raws, places, raw_out, "raw").items():
+                costs["random_raw"][n].append(us)
     for pair in paths.values():
         for path in pair:
             path.unlink()

@@ -73,8 +73,8 @@ static inline size_t h5calib_group_frames(const h5calib_cell *cell, size_t n_cel
     return cell && h5calib_cell_bytes(cell) * n_cells > near ? H5CALIB_MOST_FRAMES : 1;
 }
 
-/* How many of them are best computed at once, a constant loaded once for all of them. Not measured
- * on AMD's processors. */
+/* How many of them are best computed together, a constant loaded once for several of them
+ * (dispatch.c). Not measured on AMD's processors. */
 static inline size_t h5calib_together_frames(void)
 {
     return h5calib_processor_is_amd() ? 1 : H5CALIB_MOST_FRAMES;

@@ -405,7 +405,7 @@ def run_case(name: str, folder: Path, size: read_cases.Size, rounds: int, only: 
     fresh.refill(*read_cases.files(case))
     LOG.print(f"{name}: files made in {time.perf_counter() - begin:.0f} s")
     rows = [row(name, "frames", [case.shape[0]], "count", chunks=list(case.chunks))]
-    rows.append(row(name, "in_huge_pages", [fresh.in_huge_pages(case.path)], "ratio"))
+    rows.append(row(name, "in_huge_pages", [fresh.in_huge_pages(case.path)], "part"))
     makers = [whole, part, lambda c: at_random(c, size.accesses)]
     if case.kind == "agipd":
         makers.insert(1, short_calls)

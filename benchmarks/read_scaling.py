@@ -128,7 +128,8 @@ def measure_layout(folder, layout: Layout, numbers, accesses: int, rounds: int) 
         write_raw(raw, layout, n)
         created[n] = create(path, raw, layout)
         check(path, layout)
-    # As many bytes of every file: those of few frames would else be in the processor's caches.
+    # As many bytes of every file, and files in turns: few frames, read again and again, are faster
+    # because all of them stay mapped and in the processor's caches.
     accesses = min(accesses, *(chunks for _, _, chunks, _ in created.values()))
     places = {n: at_random(rng, *created[n][2:], accesses) for n in numbers}
     for n, (path, _) in paths.items():

@@ -119,7 +119,12 @@ def measure(folder: Path, numbers: tuple[int, ...], accesses: int, rounds: int) 
 def measure_layout(folder, layout: Layout, numbers, accesses: int, rounds: int) -> list[dict]:
     rng = np.random.default_rng(0)
     paths = {n: (folder / f"{layout.name}-{n}.h5", folder / f"raw-{n}.h5") for n in numbers}
-    units = {"create": "create_us_per_frame", "open": "open_us", "random": "random_us_per_frame"}
+    units = {
+        "create": "create_us_per_frame",
+        "open": "open_us",
+        "random": "random_us_per_frame",
+        "random_distinct": "random_distinct_us_per_frame",
+    }
     if layout.raw_chunks:  # what HDF5 takes to find one of so many chunks
         units["random_raw"] = "random_raw_us_per_frame"
     costs = {what: {n: [] for n in numbers} for what in units}
@@ -128,10 +133,10 @@ def measure_layout(folder, layout: Layout, numbers, accesses: int, rounds: int) 
         write_raw(raw, layout, n)
         created[n] = create(path, raw, layout)
         check(path, layout)
-    # As many bytes of every file, and files in turns: few frames, read again and again, are faster
-    # because all of them stay mapped and in the processor's caches.
-    accesses = min(accesses, *(chunks for _, _, chunks, _ in created.values()))
-    places = {n: at_random(rng, *created[n][2:], accesses) for n in numbers}
+    places = {n: rng.integers(0, n, accesses) for n in numbers}
+    # As many bytes of every file: few frames are read again and again, which is faster.
+    distinct = min(accesses, *(chunks for _, _, chunks, _ in created.values()))
+    chunk_places = {n: at_random(rng, *created[n][2:], distinct) for n in numbers}
     for n, (path, _) in paths.items():
         read_at_random(path, "calibrated", places[n], out)
     for _ in range(rounds):
@@ -140,8 +145,10 @@ def measure_layout(folder, layout: Layout, numbers, accesses: int, rounds: int) 
             costs["create"][n].append(1e6 * created[n][0] / n)
             costs["open"][n].append(1e6 * open_and_read(path))
         time.sleep(SETTLE)
-        for n, us in in_turns({n: view for n, (view, _) in paths.items()}, places, out).items():
-            costs["random"][n].append(us)
+        views = {n: view for n, (view, _) in paths.items()}
+        for what, where in (("random", places), ("random_distinct", chunk_places)):
+            for n, us in in_turns(views, where, out).items():
+                costs[what][n].append(us)
         if "random_raw" in costs:
             raws = {n: raw for n, (_, raw) in paths.items()}
             for n, us in in_turns(raws, places, raw_out, "raw").items():

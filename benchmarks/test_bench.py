@@ -21,7 +21,7 @@ EVERYWHERE = {
     "direct_vs_numba_1", "direct_vs_stored_bitshuffle", "peak_extra_bytes",
     "speed_pread1", "speed_pread2", "speed_memcpy1", "speed_memcpy2",
 }  # fmt: skip
-GROWTH = {"create_growth", "open_growth", "random_growth"}
+GROWTH = {"create_growth", "open_growth", "random_growth", "random_distinct_growth"}
 HOT = {"filter_vs_stored", "direct_vs_stored"}
 WANTED = {
     "agipd": EVERYWHERE | {"first_frame_vs_stored", "direct_vs_stored_short"},
@@ -78,6 +78,8 @@ def test_figures_are_numbers_within_their_range(figures):
         assert {"case", "metric", "value", "unit"} <= set(row)
         if row["unit"] in ("ratio", "GB/s", "us", "ms", "time ratio"):
             assert 0 < row["least"] <= row["value"] <= row["most"], row
+        if row["unit"] == "part":
+            assert 0 <= row["value"] <= 1, row
 
 
 def test_a_wrong_peer_ends_the_run(bench, tmp_path):

@@ -193,7 +193,9 @@ def sanitize(session: nox.Session) -> None:
 def neon(session: nox.Session) -> None:
     """The C tests on emulated ARM: aarch64-linux-gnu-gcc with its libc, and qemu-aarch64."""
     core = Path("libh5calib")
-    sources = sorted([*map(str, core.glob("src/*.c")), *map(str, core.glob("src/kernels/*.c"))])
+    sources = sorted(
+        [*map(str, core.glob("src/core/*.c")), *map(str, core.glob("src/core/kernels/*.c"))]
+    )
     # the options of CMakeLists.txt that decide about bits
     options = ["-O3", "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math", "-std=gnu11",
                "-Wall", "-Wextra", "-Werror", '-DH5CALIB_VERSION="0"', f"-I{core}/include",

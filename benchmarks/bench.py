@@ -26,7 +26,7 @@ import read_cases
 import read_fresh as fresh
 import read_peers as peers
 import read_scaling as scaling
-from h5calib import _plugin
+from h5calib.binding import plugin as _plugin
 from read_cases import Case
 from read_report import plot_ratios, plot_scaling, show
 from read_scaling import row

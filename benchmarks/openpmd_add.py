@@ -18,7 +18,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 from openpmd_ccd import CCD
-from openpmd_ccd.lists import to_array
+from openpmd_ccd.images.lists import to_array
 
 BOUNDS = {2250: 1.1, 512: 1.6, 64: 2.5}
 ROUNDS = {2250: (6, 25), 512: (6, 150), 64: (6, 600)}

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import h5calib
 import numpy as np
 import pytest
-from h5calib import _plugin
+from h5calib.binding import plugin as _plugin
 from support import jungfrau_rule, make_view
 
 

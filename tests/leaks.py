@@ -18,7 +18,7 @@ from pathlib import Path
 import h5calib
 import h5py
 import numpy as np
-from h5calib import _plugin
+from h5calib.binding import plugin as _plugin
 
 WARM_UP = 500
 # glibc's heap grows by 0 or 32 bytes a read, depending on nothing but the size of the

@@ -46,7 +46,7 @@ def main(build: str, *arguments: str) -> int:
         "UBSAN_OPTIONS": "halt_on_error=1:abort_on_error=1:print_stacktrace=1",
     }
     here = Path(__file__).parent
-    probe = "from h5calib import _plugin; print(_plugin.plugin_file())"
+    probe = "from h5calib.binding import plugin; print(plugin.plugin_file())"
     found = subprocess.run(
         [sys.executable, "-c", probe],
         env=environment,

@@ -91,7 +91,7 @@ def plugin_messages():
     """The longest piece without a number or name in it, of every message of the plugin."""
     folder = ROOT / "libh5calib/src"
     for file in sorted(
-        [*folder.glob("hdf5/*.c"), *folder.glob("plugin/*.c"), folder / "descriptor.c"]
+        [*folder.glob("hdf5/*/*.c"), *folder.glob("plugin/*.c"), folder / "core/descriptor.c"]
     ):
         for call in re.findall(r"h5calib_say\([^;]*?\);", file.read_text(encoding="utf-8")):
             text = "".join(

@@ -91,7 +91,7 @@ CONSTANTS(NOTE)
 #define H5E_type_t ours_H5E_type_t
 #define H5F_scope_t ours_H5F_scope_t
 #define H5F_close_degree_t ours_H5F_close_degree_t
-#include "../src/hdf5/h5abi.h"
+#include "hdf5/library/h5abi.h"
 #undef hid_t
 #undef herr_t
 #undef htri_t
@@ -176,7 +176,7 @@ SAME_LINK_INFO(H5L_info_t)
 
 /* The function table, its types now HDF5's own. Enumerations that have a negative
  * member are `int` to the compiler, and to the table. */
-#include "../src/hdf5/api.h"
+#include "hdf5/library/api.h"
 #define h5_ssize_t ssize_t
 #define h5_error_func H5E_auto2_t
 #define h5_image_callbacks H5FD_file_image_callbacks_t

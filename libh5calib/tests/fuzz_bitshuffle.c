@@ -4,9 +4,9 @@
  * The first four bytes choose the size of elements, how many, a variant and a part; a header
  * that fits is put before the rest, mostly, since few would be found by chance.
  */
-#include "bitshuffle.h"
 #include "check.h"
-#include "core.h"
+#include "core/bitshuffle.h"
+#include "core/core.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 

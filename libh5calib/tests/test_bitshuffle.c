@@ -7,9 +7,9 @@
  */
 #include <stdbool.h>
 
-#include "bitshuffle.h"
 #include "check.h"
-#include "core.h"
+#include "core/bitshuffle.h"
+#include "core/core.h"
 
 enum { GUARD = 64 };
 static uint64_t state = 2026;

@@ -1,6 +1,6 @@
 /* test_support.c - sizes, checksum, messages. */
 #include "check.h"
-#include "core.h"
+#include "core/core.h"
 
 int main(void)
 {

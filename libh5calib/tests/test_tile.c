@@ -2,7 +2,7 @@
 #include <math.h>
 
 #include "check.h"
-#include "internal.h"
+#include "core/internal.h"
 
 typedef void load_float(const void *, h5calib_dtype, size_t, size_t, float *);
 typedef void load_double(const void *, h5calib_dtype, size_t, size_t, double *);

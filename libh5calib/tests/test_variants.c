@@ -7,7 +7,7 @@
 #include <stdbool.h>
 
 #include "check.h"
-#include "core.h"
+#include "core/core.h"
 
 enum { NY = 5, NX = 333, PIXELS = NY * NX, MARGIN = 64 };
 

@@ -7,7 +7,7 @@
 #include <unistd.h>
 
 #include "check.h"
-#include "hdf5/inplace.h"
+#include "hdf5/system/inplace.h"
 
 #define MIB ((uint64_t)1 << 20)
 #define WINDOW ((uint64_t)H5CALIB_WINDOW_BYTES)

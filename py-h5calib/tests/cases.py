@@ -5,8 +5,16 @@ from __future__ import annotations
 import numpy as np
 
 import h5calib
-from h5calib._algorithms import COMPARED, MASK, OPTIONAL, PER_CELL, RAW_FIRST, RAW_LAST, RAW_U16
-from h5calib.calibration import class_of
+from h5calib.binding.algorithms import (
+    COMPARED,
+    MASK,
+    OPTIONAL,
+    PER_CELL,
+    RAW_FIRST,
+    RAW_LAST,
+    RAW_U16,
+)
+from h5calib.calibration.base import class_of
 
 SHAPES = [(1, 1), (3, 5), (7, 37), (2, 301), (40, 150)]
 RAW_DTYPES = ["u2", "u2", "i2", "u1", "i4", "u4", "i8", "u8", "f4", "f8"]
@@ -21,7 +29,7 @@ class Case:
     def __init__(self, name, seed, plain=False, **fixed):
         self.rng = np.random.default_rng(seed)
         self.cls, self.plain, self.fixed = class_of(name), plain, fixed
-        self.algorithm = h5calib._algorithms.by_name(name)
+        self.algorithm = h5calib.binding.algorithms.by_name(name)
         self.ny, self.nx = SHAPES[self.rng.integers(len(SHAPES))]
         self.n_cells, self.n_frames = (int(self.rng.integers(1, 4)) for _ in range(2))
         self.parameters = self.random_parameters()

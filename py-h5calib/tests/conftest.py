@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import h5calib
-from h5calib._hdf5 import filter_words
+from h5calib.binding.hdf5 import filter_words
 
 
 @pytest.fixture

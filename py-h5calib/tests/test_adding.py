@@ -23,7 +23,7 @@ if not (shutil.which("cmake") and shutil.which("cc")):
 USE = """
 import sys
 from pathlib import Path
-from h5calib import _library
+from h5calib.binding import library as _library
 _library.find_library = lambda: Path(sys.argv[1])
 import h5py, h5calib, numpy as np
 from striped import Striped
@@ -72,17 +72,17 @@ def test_the_detector_of_the_page(tmp_path):
     assert len((kernel + python).splitlines()) + 2 < 150
     source, build = tmp_path / "source", tmp_path / "build"
     shutil.copytree(LIBRARY, source, ignore=shutil.ignore_patterns("build*", "tests"))
-    (source / "src/kernels/striped.c").write_text(kernel)
+    (source / "src/core/kernels/striped.c").write_text(kernel)
     (tmp_path / "striped.py").write_text(python)
     edit(
-        source / "src/algorithms.c",
+        source / "src/core/algorithms.c",
         "line(h5calib_agipd) ",
         "line(h5calib_striped) line(h5calib_agipd) ",
     )
     edit(
         source / "CMakeLists.txt",
-        "src/kernels/pedestal.c",
-        "src/kernels/pedestal.c src/kernels/striped.c",
+        "src/core/kernels/pedestal.c",
+        "src/core/kernels/pedestal.c src/core/kernels/striped.c",
     )
     options = ["-DCMAKE_BUILD_TYPE=Debug", "-DH5CALIB_TESTS=OFF", "-DH5CALIB_WERROR=ON"]
     run("cmake", "-S", str(source), "-B", str(build), *options)

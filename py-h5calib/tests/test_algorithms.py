@@ -12,8 +12,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 import h5calib
-from h5calib import _library
-from h5calib._algorithms import EXPERIMENTAL
+from h5calib.binding import library as _library
+from h5calib.binding.algorithms import EXPERIMENTAL
 
 NAMES = [
     "pedestal",
@@ -53,7 +53,7 @@ def test_every_name_has_its_class():
         assert cls.algorithm_name == name
         assert callable(cls.reference)
         assert getattr(h5calib, cls.__name__) is cls
-        table = h5calib._algorithms.by_name(name)
+        table = h5calib.binding.algorithms.by_name(name)
         assert bool(table.flags & EXPERIMENTAL) == ("EXPERIMENTAL" in cls.__doc__)
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from h5calib._algorithms import ConstantSpec
-from h5calib.axes import resolve_axes, to_csyx
+from h5calib.binding.algorithms import ConstantSpec
+from h5calib.calibration.axes import resolve_axes, to_csyx
 
 PLAIN = ConstantSpec("pedestal", 1, 1, 0, "")
 PER_CELL = ConstantSpec("pedestal", 1, 1, 2, "")

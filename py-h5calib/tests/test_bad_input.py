@@ -192,7 +192,8 @@ def test_the_plugin_is_missing(view, monkeypatch):
 
 
 def test_the_library_is_missing(monkeypatch):
-    from h5calib import _algorithms, _library
+    from h5calib.binding import algorithms as _algorithms
+    from h5calib.binding import library as _library
 
     monkeypatch.setattr(_library, "find_library", lambda: None)
     _library.library.cache_clear()
@@ -232,7 +233,7 @@ def test_a_failure_at_any_step_leaves_the_file_as_it_was(view, monkeypatch, step
         done.append(original(*args, **options))
         raise OSError("no space left")
 
-    from h5calib import _write
+    from h5calib.creating import write as _write
 
     holder, name = (_write._plugin, "write_stubs") if "." in step else (_write, step)
     original = getattr(holder, name)
@@ -243,7 +244,7 @@ def test_a_failure_at_any_step_leaves_the_file_as_it_was(view, monkeypatch, step
 
 
 def test_a_failure_in_the_middle_of_the_stubs(view, monkeypatch, contents):
-    from h5calib import _plugin
+    from h5calib.binding import plugin as _plugin
 
     stubs = iter([b"x" * 16] * 2)
     monkeypatch.setattr(_plugin, "_write_chunk_address", lambda: None)
@@ -253,7 +254,7 @@ def test_a_failure_in_the_middle_of_the_stubs(view, monkeypatch, contents):
 
 
 def test_a_calibrated_dataset_survives_a_failed_overwrite(tmp_path, monkeypatch, contents):
-    from h5calib import _write
+    from h5calib.creating import write as _write
 
     with h5py.File(tmp_path / "twice.h5", "w") as file:
         file["raw"] = RAW

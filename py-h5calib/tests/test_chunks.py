@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from h5calib.chunks import check_chunks, default_chunks
+from h5calib.creating.chunks import check_chunks, default_chunks
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 import h5calib
-from h5calib import _plugin
+from h5calib.binding import plugin as _plugin
 from h5calib.cli import main
 
 

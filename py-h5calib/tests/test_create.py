@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 
 import h5calib
-from h5calib import _plugin
-from h5calib._format import decode_stub
-from h5calib._hdf5 import filter_words
+from h5calib.binding import plugin as _plugin
+from h5calib.binding.hdf5 import filter_words
+from h5calib.contents.descriptor import decode_stub
 
 CREATE = h5calib.create_calibrated_dataset
 

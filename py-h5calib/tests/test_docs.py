@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import h5calib
-from h5calib import _algorithms
+from h5calib.binding import algorithms as _algorithms
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 NAMES = list(h5calib.algorithms())

@@ -12,7 +12,7 @@ import pytest
 from facilities import run, same
 
 import h5calib
-from h5calib._fingerprint import _box
+from h5calib.contents.fingerprint import _box
 
 SHAPE = (5, 12, 300)
 OTHER = "is not the data that the calibrated dataset was made with"

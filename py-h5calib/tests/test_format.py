@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from h5calib._format import Descriptor, decode_stub, encode_stub
+from h5calib.contents.descriptor import Descriptor, decode_stub, encode_stub
 
 FILE = bytes.fromhex("00112233445566778899aabbccddeeff")
 DATASET = bytes.fromhex("0123456789abcdef0123456789abcdef")

@@ -79,7 +79,7 @@ def test_the_builder_writes_the_same(tmp_path, contents, monkeypatch):
     """The same file through the public functions; but for the attributes for people."""
     import uuid
 
-    from h5calib import _write
+    from h5calib.creating import write as _write
 
     identities = iter([make_v1.PEDESTAL, make_v1.FILE, make_v1.JUNGFRAU])
     monkeypatch.setattr(uuid, "uuid4", lambda: uuid.UUID(bytes=next(identities)))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import h5py
 import pytest
 
-from h5calib import _hdf5
+from h5calib.binding import hdf5 as _hdf5
 
 
 @pytest.mark.parametrize("count", [0, 1, 16, 17, 100, 256])

@@ -11,7 +11,7 @@ import pytest
 from facilities import AGIPD, check_all_modules, digests, make_folder, run, same, write_agipd
 
 import h5calib
-from h5calib._file_names import name_in
+from h5calib.contents.file_names import name_in
 
 RAW = np.arange(3 * 4 * 5, dtype="u2").reshape(3, 4, 5)
 

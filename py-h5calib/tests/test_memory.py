@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 import h5calib
-from h5calib import _library
+from h5calib.binding import library as _library
 
 NY, NX = 9, 33  # not a multiple of any vector
 

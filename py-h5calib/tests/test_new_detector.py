@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import h5calib
-from h5calib import calibration as module
+from h5calib.calibration import base as module
 
 
 @pytest.fixture

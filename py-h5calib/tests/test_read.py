@@ -183,7 +183,7 @@ def test_a_raw_file_that_is_gone(tmp_path, jungfrau, calibration):
 
 
 def test_after_a_failed_overwrite_the_old_values_are_read(view, jungfrau, calibration, monkeypatch):
-    from h5calib import _write
+    from h5calib.creating import write as _write
 
     dataset = CREATE(view, "calibrated", "raw", calibration)
     monkeypatch.setattr(_write, "_write_attributes", lambda *_: 1 / 0)

@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 
 import h5calib
-import h5calib._hdf5
-from h5calib import series
-from h5calib._format import FILTER_ID, Descriptor, decode_stub
+import h5calib.binding.hdf5
+from h5calib.contents.descriptor import FILTER_ID, Descriptor, decode_stub
+from h5calib.creating import series
 
 SHAPES = [(6, 5), (4, 6, 5), (3000, 1000)]  # the last one has several chunks
 
@@ -64,7 +64,7 @@ def test_values_attributes_and_stubs(way, shape, file, rng):
         assert dataset.attrs["many"].tolist() == np.arange(14.0)[::2].tolist()
         assert h5calib.describe(dataset)["raw"]["path"] == f"/shot {number}/raw"
         filters = dataset.id.get_create_plist()
-        words = Descriptor.decode(h5calib._hdf5.filter_words(filters, FILTER_ID))
+        words = Descriptor.decode(h5calib.binding.hdf5.filter_words(filters, FILTER_ID))
         uuids.add(words.dataset_uuid)
         home = file[f"h5calib/{words.dataset_uuid.hex()}"]
         assert sorted(home) == ["constants", "dataset", "raw"]

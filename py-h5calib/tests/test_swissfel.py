@@ -10,7 +10,8 @@ from facilities import digests, write_swissfel
 
 import h5calib
 from h5calib.cli import main
-from h5calib.files import psi, swissfel
+from h5calib.files.psi import gain_maps as psi
+from h5calib.files.psi import swissfel
 
 PATH = "data/JF07T02V01/data"
 

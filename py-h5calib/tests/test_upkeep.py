@@ -90,7 +90,7 @@ def test_relink_a_file_that_is_open_for_reading(folder):
 
 
 def test_relink_undoes_all_when_it_fails(folder, contents, monkeypatch):
-    from h5calib import relinking
+    from h5calib.upkeep import relinking
 
     monkeypatch.setattr(relinking, "_record", lambda *_: 1 / 0)
     with h5py.File(folder / "view.h5", "r+") as file:
@@ -164,7 +164,7 @@ def test_a_changed_copy_and_its_original_at_once(tmp_path, rng):
 
 
 def test_a_new_identity_that_fails_changes_nothing(folder, monkeypatch):
-    from h5calib import identity
+    from h5calib.upkeep import identity
 
     before = (folder / "view.h5").read_bytes()
     files = sorted(folder.iterdir())

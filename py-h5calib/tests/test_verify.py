@@ -9,8 +9,9 @@ import pytest
 from click.testing import CliRunner
 
 import h5calib
-from h5calib import _write, sampling
 from h5calib.cli import main
+from h5calib.creating import write as _write
+from h5calib.upkeep import sampling
 
 
 def run(*arguments, status=0):
@@ -116,7 +117,7 @@ def test_missing_or_of_another_shape(folder):
 
 
 def test_values_that_are_wrong(folder, monkeypatch):
-    rebuild = h5calib.verification.rebuild
+    rebuild = h5calib.upkeep.verification.rebuild
 
     def another(*arguments):
         calibration = rebuild(*arguments)
@@ -125,7 +126,7 @@ def test_values_that_are_wrong(folder, monkeypatch):
         calibration.parameters["convention"] = 1.0
         return calibration
 
-    monkeypatch.setattr(h5calib.verification, "rebuild", another)
+    monkeypatch.setattr(h5calib.upkeep.verification, "rebuild", another)
     text = run("verify", f"{folder}/view.h5:/calibrated", "--values", status=1)
     assert "CHANGED: values the chunk at (0, 0, 0) differs from the NumPy reference: 1280" in text
 

@@ -26,10 +26,10 @@ def validator(path):
 
 def with_plugins(reader, *arguments):
     """Call one of these readers in a new process, with HDF5_PLUGIN_PATH set from its start."""
-    import h5calib._plugin
+    import h5calib.binding.plugin
     import hdf5plugin
 
-    folders = [hdf5plugin.PLUGIN_PATH, str(h5calib._plugin.plugin_file().parent)]
+    folders = [hdf5plugin.PLUGIN_PATH, str(h5calib.binding.plugin.plugin_file().parent)]
     code = (
         "import pickle, sys, conftest\n"
         "reader, *arguments = pickle.load(sys.stdin.buffer)\n"

@@ -18,17 +18,17 @@ import time
 from collections import Counter
 from pathlib import Path
 
-import h5calib.series  # noqa: F401
+import h5calib.creating.series  # noqa: F401
 import h5py
 import numpy as np
 import openpmd_ccd
+import openpmd_ccd.calibration.mesh
+import openpmd_ccd.images.planes
 
 # imported before the children are, so that they are killed while writing, not importing
-import openpmd_ccd.adios
-import openpmd_ccd.bp4
-import openpmd_ccd.calibrated
-import openpmd_ccd.images
-import openpmd_ccd.swmr
+import openpmd_ccd.writing.adios
+import openpmd_ccd.writing.bp4
+import openpmd_ccd.writing.swmr
 
 SIZES = (64, 128, 256, 512, 1024, 2048)
 #: how often each way of writing is drawn

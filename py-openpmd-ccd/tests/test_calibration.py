@@ -10,7 +10,7 @@ import pytest
 from conftest import BIN, validator
 from labview_simulator import Session, array, i32, string
 from openpmd_ccd import CCD, CalibrationError, MissingPackageError, open_scan
-from openpmd_ccd.units import unit
+from openpmd_ccd.calibration.units import unit
 
 pytest.importorskip("h5calib", reason="h5calib is not installed")
 SHAPE = (30, 40)
@@ -361,7 +361,7 @@ def test_labview(tmp_path, rng, dark, flat):
     session.end()
     with open_scan(tmp_path / "cam_scan-1_ccd.h5") as scan:
         same(scan.stack([0, 1, 2], mesh="calibrated"), rule(raw[:3], dark, flat))
-        from openpmd_ccd.dark import average, masked
+        from openpmd_ccd.calibration.dark import average, masked
 
         mean, _, bad = average(scan, [0, 1, 2])
         np.testing.assert_array_equal(

@@ -11,7 +11,7 @@ import openpmd_ccd
 import pytest
 from conftest import by_api, frame, validator
 from openpmd_ccd import RecoveryError
-from openpmd_ccd.journal import journal_path
+from openpmd_ccd.writing.journal import journal_path
 
 #: what `write_and_die` writes: shapes and types in one scan
 IMAGES = [

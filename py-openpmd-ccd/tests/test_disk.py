@@ -8,7 +8,7 @@ import sys
 
 import numpy as np
 import openpmd_ccd
-import openpmd_ccd.safety
+import openpmd_ccd.writing.safety
 import pytest
 from conftest import by_api, frame, validator
 from openpmd_ccd import CCD, DiskFullError, FileVanishedError, WriteError
@@ -83,10 +83,10 @@ def test_full_disk_not_blocking(small_disk):
 def test_full_disk_that_does_not_say_so(suffix, small_disk, monkeypatch):
     """Where the file system does not tell its free room, HDF5 or ADIOS2 meet the full disk."""
     path = small_disk / f"cam{suffix}"
-    monkeypatch.setattr(openpmd_ccd.safety, "free_bytes", lambda folder: None)
+    monkeypatch.setattr(openpmd_ccd.writing.safety, "free_bytes", lambda folder: None)
     code = (
         "import sys; sys.path.insert(0, sys.argv[1])\n"
-        "import openpmd_ccd.safety; openpmd_ccd.safety.free_bytes = lambda folder: None\n"
+        "import openpmd_ccd.writing.safety as s; s.free_bytes = lambda folder: None\n"
         "from test_disk import noise; from openpmd_ccd import CCD\n"
         "scan = CCD(sys.argv[2])\n"
         "try:\n"

@@ -284,12 +284,12 @@ def test_real_interrupts_do_not_leave_the_module(tmp_path):
 
 
 def test_deferred_errors_come_out_of_the_next_call_and_of_close(tmp_path, monkeypatch):
-    import openpmd_ccd.safety
+    import openpmd_ccd.writing.safety
 
     module.open_write(str(tmp_path), "full")
     assert module.add("full", 0, [[1, 2], [3, 4]])[0] is False
     assert module.flush("full")[0] is False
-    monkeypatch.setattr(openpmd_ccd.safety, "free_bytes", lambda folder: 10)
+    monkeypatch.setattr(openpmd_ccd.writing.safety, "free_bytes", lambda folder: 10)
     assert module.add("full", 1, [[1, 2], [3, 4]])[0] is False
     for _ in range(100):
         result = module.status("full")

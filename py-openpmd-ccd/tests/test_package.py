@@ -18,7 +18,7 @@ MODULES = sorted(
 )
 
 
-@pytest.mark.parametrize("name", ["openpmd_ccd.ccd", "openpmd_ccd.scan"])
+@pytest.mark.parametrize("name", ["openpmd_ccd.writing.ccd", "openpmd_ccd.reading.scan"])
 def test_examples(name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     result = doctest.testmod(importlib.import_module(name))

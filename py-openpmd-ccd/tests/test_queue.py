@@ -4,7 +4,7 @@ import threading
 import time
 
 import numpy as np
-import openpmd_ccd.safety
+import openpmd_ccd.writing.safety
 import pytest
 from conftest import by_api, frame, validator
 from openpmd_ccd import CCD, DiskFullError, ImageError, QueueFullError, ShotNumberError
@@ -13,7 +13,7 @@ from openpmd_ccd import CCD, DiskFullError, ImageError, QueueFullError, ShotNumb
 @pytest.fixture
 def gate(monkeypatch):
     """Writing waits until the gate is opened."""
-    from openpmd_ccd.writer import Hdf5Writer
+    from openpmd_ccd.writing.writer import Hdf5Writer
 
     opened, write = threading.Event(), Hdf5Writer.write
 
@@ -96,7 +96,7 @@ def test_deferred_errors(scan_path, monkeypatch):
     scan.add(0, frame(0))
     scan.flush()
     with monkeypatch.context() as full:
-        full.setattr(openpmd_ccd.safety, "free_bytes", lambda folder: 0)
+        full.setattr(openpmd_ccd.writing.safety, "free_bytes", lambda folder: 0)
         scan.add(1, frame(1))
         scan._background.drain()
     with pytest.raises(DiskFullError, match=r"shot 1 was not written.*shot 0 is safe"):
@@ -111,7 +111,7 @@ def test_deferred_errors(scan_path, monkeypatch):
 
 def test_flush_raises_deferred_errors(scan_path, monkeypatch):
     scan = CCD(scan_path, blocking=False)
-    monkeypatch.setattr(openpmd_ccd.safety, "free_bytes", lambda folder: 0)
+    monkeypatch.setattr(openpmd_ccd.writing.safety, "free_bytes", lambda folder: 0)
     scan.add(0, frame(0))
     with pytest.raises(DiskFullError, match="no shot is in the file"):
         scan.flush()

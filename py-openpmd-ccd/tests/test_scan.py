@@ -153,7 +153,7 @@ def test_compressed_scans_need_no_import(compression, options, tmp_path):
 
 
 def test_compressed_scans_say_what_is_missing(scan_path, monkeypatch):
-    from openpmd_ccd import compression
+    from openpmd_ccd.writing import compression
 
     with CCD(scan_path, compression="blosc2") as scan:
         scan.add(0, frame(0))

@@ -361,11 +361,11 @@ def test_filters_write_where_their_path_is_set(compression, scan_path):
 
 
 def test_the_error_of_add_is_seen_when_close_fails_too(scan_path, monkeypatch):
-    import openpmd_ccd.hdf5
+    import openpmd_ccd.writing.hdf5
 
     with pytest.raises(WriteError, match="not complete") as caught, CCD(scan_path) as scan:
         scan.add(0, frame(0))
-        monkeypatch.setattr(openpmd_ccd.hdf5.ScanFile, "put", _broken)
+        monkeypatch.setattr(openpmd_ccd.writing.hdf5.ScanFile, "put", _broken)
         scan.add(1, frame(1))
     assert "the disk is on fire" in "".join(traceback.format_exception(caught.value))
 

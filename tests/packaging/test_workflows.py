@@ -48,7 +48,7 @@ def test_sessions_exist():
         (["docs/install.md", "README.md"], set()),
         (["py-openpmd-ccd/src/openpmd_ccd/writer.py"], {"openpmd-ccd"}),
         (["recipes/h5calib/recipe.yaml"], {"h5calib", "openpmd-ccd"}),
-        (["libh5calib/src/dispatch.c"], {"libh5calib", "h5calib", "openpmd-ccd"}),
+        (["libh5calib/src/core/dispatch.c"], {"libh5calib", "h5calib", "openpmd-ccd"}),
         (["noxfile.py"], {"libh5calib", "h5calib", "openpmd-ccd"}),
         (["docs/install.md", "tests/conftest.py"], {"libh5calib", "h5calib", "openpmd-ccd"}),
         (None, {"libh5calib", "h5calib", "openpmd-ccd"}),

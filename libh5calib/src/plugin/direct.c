@@ -7,11 +7,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../hdf5/ahead.h"
-#include "../hdf5/chunk.h"
-#include "../hdf5/constants.h"
-#include "../hdf5/errors.h"
-#include "../hdf5/identity.h"
+#include "hdf5/dataset/constants.h"
+#include "hdf5/file/identity.h"
+#include "hdf5/library/errors.h"
+#include "hdf5/work/ahead.h"
+#include "hdf5/work/chunk.h"
 
 /* Frames at a time: enough to find several of one cell, few enough to hold. */
 #define SLAB_FRAMES 16384

@@ -4,8 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "../descriptor.h"
-#include "../hdf5/api.h"
+#include "core/descriptor.h"
+#include "hdf5/library/api.h"
 
 typedef herr_t write_chunk_func(hid_t dataset, hid_t dxpl, uint32_t filters, const hsize_t *offset,
                                 size_t size, const void *buffer);

@@ -1,14 +1,14 @@
 /*
  * filter.c - descriptor -> source -> kernel -> chunk.
  */
-#include "filter.h"
+#include "plugin/filter.h"
 
 #include <string.h>
 
-#include "../hdf5/ahead.h"
-#include "../hdf5/errors.h"
-#include "../hdf5/identity.h"
-#include "../hdf5/survey.h"
+#include "hdf5/file/identity.h"
+#include "hdf5/library/errors.h"
+#include "hdf5/library/survey.h"
+#include "hdf5/work/ahead.h"
 
 /* ---- creating: only h5calib may -------------------------------------------------------- */
 

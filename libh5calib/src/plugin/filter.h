@@ -4,7 +4,7 @@
 #ifndef H5CALIB_FILTER_H
 #define H5CALIB_FILTER_H
 
-#include "../hdf5/h5abi.h"
+#include "hdf5/library/h5abi.h"
 
 htri_t h5calib_can_apply(hid_t dcpl, hid_t type, hid_t space);
 herr_t h5calib_set_local(hid_t dcpl, hid_t type, hid_t space);

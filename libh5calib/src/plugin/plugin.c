@@ -1,9 +1,9 @@
 /*
  * plugin.c - how HDF5 finds the filter.
  */
-#include "../core.h"
-#include "../descriptor.h"
-#include "filter.h"
+#include "core/core.h"
+#include "core/descriptor.h"
+#include "plugin/filter.h"
 
 static const h5_filter_class filter_class = {
     .version = H5Z_CLASS_T_VERS,

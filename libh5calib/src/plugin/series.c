@@ -8,8 +8,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "../descriptor.h"
-#include "../hdf5/h5abi.h"
+#include "core/descriptor.h"
+#include "hdf5/library/h5abi.h"
 
 /* Functions of the libhdf5 that all ids belong to. */
 typedef struct series_functions {

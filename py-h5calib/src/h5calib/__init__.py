@@ -3,10 +3,11 @@
 Importing this registers the filter plugin for h5py.
 """
 
-from . import _plugin
-from ._version import __version__
-from .calibration import Calibration, Constant, algorithms
-from .create import create_calibrated_dataset
+from .binding import plugin as _plugin
+from .calibration.base import Calibration, Constant, algorithms
+from .calibration.memory import calibrate
+from .creating.create import create_calibrated_dataset
+from .creating.legacy import create_processed
 from .detectors import (
     Agipd,
     Ccd,
@@ -22,13 +23,12 @@ from .detectors import (
     PhotonCounting,
 )
 from .errors import CalibrationError, MissingObjectError, NotCalibratedError, NotInstalledError
-from .identity import clean, new_identity
-from .inspection import describe
-from .legacy import create_processed
-from .memory import calibrate
-from .reading import iterate, read
-from .relinking import relink
-from .verification import Finding, verify
+from .reading.direct import iterate, read
+from .upkeep.identity import clean, new_identity
+from .upkeep.inspection import describe
+from .upkeep.relinking import relink
+from .upkeep.verification import Finding, verify
+from .version import __version__
 
 __all__ = [
     "Agipd",

@@ -6,12 +6,12 @@ behind. Everything is imported on first use, so that ``import openpmd_ccd`` is c
 
 from importlib import import_module
 
-_HOME = {
-    "CCD": "ccd",
-    "open_scan": "scan",
-    "Scan": "scan",
-    "recover": "recovery",
-    "Recovery": "recovery",
+_MODULE_OF = {
+    "CCD": "writing.ccd",
+    "open_scan": "reading.scan",
+    "Scan": "reading.scan",
+    "recover": "recovery.recover",
+    "Recovery": "recovery.recover",
     "CCDError": "errors",
     "ShotNumberError": "errors",
     "ImageError": "errors",
@@ -29,7 +29,7 @@ _HOME = {
     "CalibrationError": "errors",
 }
 
-__all__ = [*_HOME, "__version__"]
+__all__ = [*_MODULE_OF, "__version__"]
 
 
 def __getattr__(name):
@@ -37,8 +37,8 @@ def __getattr__(name):
         from importlib.metadata import version
 
         return version("openpmd-ccd")
-    if name in _HOME:
-        return getattr(import_module(f".{_HOME[name]}", __name__), name)
+    if name in _MODULE_OF:
+        return getattr(import_module(f".{_MODULE_OF[name]}", __name__), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

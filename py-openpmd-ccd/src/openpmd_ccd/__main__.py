@@ -1,5 +1,5 @@
 """``python -m openpmd_ccd`` is the command ``openpmd-ccd``."""
 
-from .cli import main
+from .command.cli import main
 
 main()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from .._version import __version__
+from ..version import __version__
 from .constants import constants
 from .create import create
 from .doctor import doctor

@@ -14,7 +14,7 @@ from ..darks.frames import number_of_cells
 from ..darks.picture import draw
 from ..darks.statistics import frames_of
 from ..darks.store import WRITERS
-from ._common import console, errors_for_people
+from .common import console, errors_for_people
 
 _RULE = BadPixelRule()
 _RECORDED = ("clip", "passes", "offset_sigma", "noise_sigma")

@@ -7,17 +7,18 @@ from typing import Any
 import click
 import h5py
 
-from .. import Constant, _algorithms, algorithms, create_calibrated_dataset
-from .._algorithms import OPTIONAL
+from .. import Constant, algorithms, create_calibrated_dataset
+from ..binding import algorithms as _algorithms
+from ..binding.algorithms import OPTIONAL
+from ..contents.sources import split_reference
 from ..files import LAYOUTS, guess, plan_view, write_view
-from ..files.euxfel_constants import mask_name
-from ..files.euxfel_files import write_run
+from ..files.euxfel.constants import mask_name
+from ..files.euxfel.files import write_run
 from ..files.view import refuse_raw_file
-from ..sources import split_reference
-from ._common import console, errors_for_people, links_option, split_pairs
-from ._frames import HELP as FRAMES_HELP
-from ._frames import parse_frames
-from ._target import opened_view
+from .common import console, errors_for_people, links_option, split_pairs
+from .frames import HELP as FRAMES_HELP
+from .frames import parse_frames
+from .target import opened_view
 
 _LAYOUTS = ("auto", "plain", *LAYOUTS)
 _EUXFEL = ("modules", "gain_from", "per_file", "per_module", "parallel_gain")

@@ -15,10 +15,12 @@ import click
 import h5py
 import numpy as np
 
-from .. import Pedestal, _library, _plugin, create_calibrated_dataset
-from .._format import FILTER_ID
-from .._version import __version__
-from ._common import console
+from .. import Pedestal, create_calibrated_dataset
+from ..binding import library as _library
+from ..binding import plugin as _plugin
+from ..contents.descriptor import FILTER_ID
+from ..version import __version__
+from .common import console
 
 _ADVICE = f"""\
 What to do: {_library.HOW_TO_INSTALL.partition(";")[0]}.

@@ -10,10 +10,10 @@ import h5py
 from rich.table import Table
 
 from .. import describe
-from .._layout import filter_words, hard_links
+from ..contents.layout import filter_words, hard_links
+from ..contents.sources import split_reference
 from ..errors import MissingObjectError
-from ..sources import split_reference
-from ._common import console, errors_for_people
+from .common import console, errors_for_people
 
 
 @click.command()

@@ -5,10 +5,10 @@ from __future__ import annotations
 import click
 import h5py
 
-from .. import identity, relinking
+from ..contents.sources import split_reference
 from ..errors import MissingObjectError
-from ..sources import split_reference
-from ._common import console, errors_for_people, links_option, split_pairs
+from ..upkeep import identity, relinking
+from .common import console, errors_for_people, links_option, split_pairs
 
 _FILE = click.Path(exists=True, dir_okay=False)
 

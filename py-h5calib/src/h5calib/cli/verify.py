@@ -7,11 +7,11 @@ import sys
 import click
 import h5py
 
-from .._layout import filter_words, hard_links
+from ..contents.layout import filter_words, hard_links
+from ..contents.sources import split_reference
 from ..errors import MissingObjectError
-from ..sources import split_reference
-from ..verification import SAMPLES, Finding, verify
-from ._common import console, errors_for_people
+from ..upkeep.verification import SAMPLES, Finding, verify
+from .common import console, errors_for_people
 
 _WORDS = {True: "ok", False: "CHANGED", None: "not recorded"}
 

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 
 import h5py
 
-from ..files import swissfel
-from ..files.euxfel_gain import gain_is_separate
-from ..files.euxfel_run import Part, open_run
+from ..contents.sources import split_reference
+from ..files.euxfel.gain import gain_is_separate
+from ..files.euxfel.run import Part, open_run
 from ..files.guess import guess_layout
-from ..sources import split_reference
+from ..files.psi import swissfel
 from .frames import Dark
 
 _BITS = {"jungfrau": 0x3FFF, "lpd": 0x0FFF}

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..sources import open_file_dataset
+from ..contents.sources import open_file_dataset
 
 _BLOCK_BYTES = 64 << 20
 _JUNGFRAU = np.array([0, 1, -1, 2], "i1")  # stage of each gain code; -1: invalid

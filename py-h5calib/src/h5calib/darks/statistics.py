@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..sources import open_file_dataset
+from ..contents.sources import open_file_dataset
 from .frames import Dark, blocks_of, number_of_cells, size_of
 
 _STRIPE_BYTES = 1 << 30  # of sums kept at a time

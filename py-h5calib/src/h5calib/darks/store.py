@@ -10,7 +10,7 @@ from typing import Any
 import h5py
 import numpy as np
 
-from .._version import __version__
+from ..version import __version__
 from .statistics import Statistics
 
 

@@ -6,8 +6,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from ..calibration import Calibration
-from ._stages import select
+from ..calibration.base import Calibration
+from .stages import select
 
 
 class Agipd(Calibration):

@@ -6,8 +6,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from .._common_mode import subtract_common_mode
-from ..calibration import Calibration
+from ..calibration.base import Calibration
+from ..calibration.common_mode import subtract_common_mode
 
 
 class Epix100(Calibration):

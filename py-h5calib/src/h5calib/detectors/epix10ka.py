@@ -6,8 +6,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from .._common_mode import subtract_common_mode
-from ..calibration import Calibration
+from ..calibration.base import Calibration
+from ..calibration.common_mode import subtract_common_mode
 
 # bits of the configuration (4, 8, 16) and of the data (32) that are looked at, and their value
 _STATES = [(28, 28), (28, 12), (12, 8), (60, 16), (60, 0), (60, 48), (60, 32)]

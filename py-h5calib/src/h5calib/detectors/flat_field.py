@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from ..calibration import Calibration
+from ..calibration.base import Calibration
 
 _STEPS = 1 << 20  # from one flat to the next
 

@@ -6,9 +6,9 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from .._common_mode import subtract_common_mode
-from ..calibration import Calibration
-from ._stages import STAGE_OF_CODE, select
+from ..calibration.base import Calibration
+from ..calibration.common_mode import subtract_common_mode
+from .stages import STAGE_OF_CODE, select
 
 _INVALID = 2  # gain code
 _G2, _G0 = 1, 2  # of invalid_gain

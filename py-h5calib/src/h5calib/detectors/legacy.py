@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ..calibration import Calibration, Constant
+from ..calibration.base import Calibration, Constant
 
 
 class PedestalV1(Calibration):

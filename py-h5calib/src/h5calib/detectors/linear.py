@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ..calibration import Calibration, Constant
+from ..calibration.base import Calibration, Constant
 
 
 class Linear(Calibration):

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from ..calibration import Calibration
-from ._stages import select
+from ..calibration.base import Calibration
+from .stages import select
 
 _STAGE_OF_CODE = np.array([0, 1, 2, 255])
 

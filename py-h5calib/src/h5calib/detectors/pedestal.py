@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ..calibration import Calibration
+from ..calibration.base import Calibration
 
 
 class Pedestal(Calibration):

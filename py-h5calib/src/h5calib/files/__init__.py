@@ -5,7 +5,7 @@ datasets to create, as a `View`; `write_view` creates them, `write_run` those of
 for each module. Raw files are only read.
 """
 
-from .euxfel_files import write_run
+from .euxfel.files import write_run
 from .guess import LAYOUTS, guess_layout, plan_view
 from .view import Entry, View, write_view
 

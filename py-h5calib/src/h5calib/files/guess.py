@@ -8,7 +8,9 @@ from typing import Any
 
 import h5py
 
-from . import euxfel, nexus, swissfel
+from .euxfel import plan as euxfel
+from .nexus import plan as nexus
+from .psi import swissfel
 from .view import View
 
 LAYOUTS = {"euxfel": euxfel.view, "swissfel": swissfel.view, "nexus": nexus.view}

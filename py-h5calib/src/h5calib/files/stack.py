@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import h5py
 import numpy as np
 
-from .._file_names import name_in
+from ..contents.file_names import name_in
 
 STACKED = ("data", "trainId", "pulseId", "module")  # what stack_modules makes
 

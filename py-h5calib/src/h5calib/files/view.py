@@ -10,13 +10,13 @@ from typing import Any
 
 import h5py
 
-from .._file_names import check_links, name_in
-from .._layout import PREFIX
-from .._plan import make_plan
-from .._write import remove_home_of, write_text
-from ..calibration import Calibration
-from ..create import create_calibrated_dataset
-from ..sources import split_reference
+from ..calibration.base import Calibration
+from ..contents.file_names import check_links, name_in
+from ..contents.layout import PREFIX
+from ..contents.sources import split_reference
+from ..creating.create import create_calibrated_dataset
+from ..creating.plan import make_plan
+from ..creating.write import remove_home_of, write_text
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,0 +1,145 @@
+/*
+ * cellids.c - the memory cell that each raw frame was stored in.
+ */
+#include "hdf5/data/cellids.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "hdf5/data/rawmap.h"
+
+/* As many are read at a time. */
+#define PART ((uint64_t)4096)
+/* As many bytes of them as the system is asked for at once. */
+#define ANNOUNCED_BYTES ((uint64_t)1 << 20)
+
+struct h5calib_cell_ids {
+    int64_t *values; /* of each raw frame */
+    uint64_t n;
+    unsigned char *known; /* parts that were read; NULL: all of them */
+    uint64_t at;          /* where the first one lies in the file */
+};
+
+static uint64_t number_of(const h5calib_source *s)
+{
+    uint64_t n = 1;
+    for (int i = 0; i < s->rank; i++)
+        n *= s->dims[i];
+    return n;
+}
+
+/* Where they begin, if they lie in the file one after the other; UINT64_MAX: they do not. */
+static uint64_t place_of(binding *b, const h5calib_source *s)
+{
+    return s->view && h5calib_plain_storage(b, s) ? b->api.H5Dget_offset(s->dataset) : UINT64_MAX;
+}
+
+void h5calib_cell_ids_open(binding *b, calibrated *c, hid_t group)
+{
+    if (b->api.H5Lexists(group, "cell_ids", H5P_DEFAULT) <= 0 ||
+        !h5calib_source_open(b, c->home, group, "cell_ids", "cell_ids", &c->ids, NULL, 0))
+        return;
+    const uint64_t at = place_of(b, &c->ids), bytes = number_of(&c->ids) * c->ids.element;
+    if (at != UINT64_MAX)
+        h5calib_will_need(c->ids.view->fd, at, bytes < ANNOUNCED_BYTES ? bytes : ANNOUNCED_BYTES);
+}
+
+/* Memory for them, nothing of it taken so far. */
+static bool make_room(struct h5calib_cell_ids *ids)
+{
+    if (ids->n > SIZE_MAX / sizeof *ids->values / 2)
+        return false;
+    ids->values = h5calib_zeros((size_t)ids->n * sizeof *ids->values + 1);
+    return ids->values != NULL;
+}
+
+static bool read_all(binding *b, const h5calib_source *s, struct h5calib_cell_ids *ids,
+                     char *message, size_t size)
+{
+    const hsize_t zero[H5CALIB_MAX_RANK] = {0};
+    void *data = malloc((size_t)ids->n * s->element + 1);
+    if (!data)
+        h5calib_say(message, size, "out of memory for cell ids");
+    const bool ok = data && h5calib_source_read(b, s, zero, s->dims, data, message, size);
+    if (ok)
+        h5calib_to_int64(data, s->dtype, (size_t)ids->n, ids->values);
+    free(data);
+    return ok;
+}
+
+static bool load(binding *b, calibrated *c, char *message, size_t size)
+{
+    const h5calib_source *s = &c->ids;
+    struct h5calib_cell_ids *ids = calloc(1, sizeof *ids);
+    if ((c->cell_ids = ids) == NULL) {
+        h5calib_say(message, size, "out of memory for cell ids");
+        return false;
+    }
+    ids->n = c->n_raw_frames;
+    ids->at = place_of(b, s);
+    if (ids->at != UINT64_MAX)
+        ids->known = calloc((size_t)(ids->n / PART + 1), 1);
+    if (!make_room(ids) || (ids->at != UINT64_MAX && !ids->known)) {
+        h5calib_say(message, size, "out of memory for cell ids");
+        return false;
+    }
+    return ids->known || read_all(b, s, ids, message, size);
+}
+
+bool h5calib_cell_ids_load(binding *b, calibrated *c, hid_t group, char *message, size_t size)
+{
+    if (b->api.H5Lexists(group, "cell_ids", H5P_DEFAULT) <= 0) {
+        if (c->n_cells <= 1)
+            return true;
+        h5calib_say(message, size,
+                    "the constants are for %u memory cells, but '%s' does not say which cell each "
+                    "frame was stored in (cell_ids)",
+                    c->n_cells, c->home->path);
+        return false;
+    }
+    if (!c->ids.view &&
+        !h5calib_source_open(b, c->home, group, "cell_ids", "cell_ids", &c->ids, message, size))
+        return false;
+    if (c->ids.dtype > H5CALIB_U64) {
+        h5calib_say(message, size, "'cell_ids' in '%s' does not hold integers", c->ids.view->path);
+        return false;
+    }
+    if (number_of(&c->ids) == c->n_raw_frames)
+        return load(b, c, message, size);
+    h5calib_say(message, size, "there are %llu cell ids for %llu raw frames",
+                (unsigned long long)number_of(&c->ids), (unsigned long long)c->n_raw_frames);
+    return false;
+}
+
+static bool read_part(const h5calib_source *s, struct h5calib_cell_ids *ids, uint64_t part)
+{
+    const uint64_t first = part * PART;
+    const size_t n = (size_t)(ids->n - first < PART ? ids->n - first : PART);
+    int64_t data[PART];
+    if (!h5calib_pread_whole(s->view->fd, data, n * s->element, ids->at + first * s->element))
+        return false;
+    h5calib_to_int64(data, s->dtype, n, ids->values + first);
+    ids->known[part] = 1;
+    return true;
+}
+
+bool h5calib_cell_id(const calibrated *c, uint64_t raw_frame, int64_t *id)
+{
+    struct h5calib_cell_ids *ids = c->cell_ids;
+    const uint64_t part = raw_frame / PART;
+    if (raw_frame >= ids->n || (ids->known && !ids->known[part] && !read_part(&c->ids, ids, part)))
+        return false;
+    *id = ids->values[raw_frame];
+    return true;
+}
+
+void h5calib_cell_ids_free(binding *b, calibrated *c)
+{
+    struct h5calib_cell_ids *ids = c->cell_ids;
+    h5calib_source_close(b, &c->ids);
+    if (!ids)
+        return;
+    h5calib_zeros_free(ids->values, (size_t)ids->n * sizeof *ids->values + 1);
+    free(ids->known);
+    free(ids);
+}

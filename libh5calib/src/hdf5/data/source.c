@@ -1,0 +1,345 @@
+/*
+ * source.c - datasets the calibration is computed from, opened privately.
+ */
+#include "hdf5/data/source.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "hdf5/data/parts.h"
+#include "hdf5/file/process.h"
+
+#define MAX_HOPS 16
+
+/* ---- what kind of numbers ----------------------------------------------------------- */
+
+static h5calib_dtype integer_type(size_t size, bool is_signed)
+{
+    switch (size) {
+    case 1: return is_signed ? H5CALIB_I8 : H5CALIB_U8;
+    case 2: return is_signed ? H5CALIB_I16 : H5CALIB_U16;
+    case 4: return is_signed ? H5CALIB_I32 : H5CALIB_U32;
+    case 8: return is_signed ? H5CALIB_I64 : H5CALIB_U64;
+    default: return 0;
+    }
+}
+
+static h5calib_dtype float_type(const h5 *api, hid_t type, size_t size)
+{
+    size_t bias = api->H5Tget_ebias(type);
+    if (api->H5Tget_precision(type) != 8 * size)
+        return 0;
+    if (size == 2 && bias == 15)
+        return H5CALIB_F16;
+    if (size == 4 && bias == 127)
+        return H5CALIB_F32;
+    return size == 8 && bias == 1023 ? H5CALIB_F64 : 0;
+}
+
+static bool little_endian(void)
+{
+    const uint16_t one = 1;
+    return *(const uint8_t *)&one == 1;
+}
+
+/* HDF5 converts byte order and padding bits; the numbers stay what they are. */
+bool h5calib_source_type(binding *b, h5calib_source *s)
+{
+    const h5 *api = &b->api;
+    hid_t stored = api->H5Dget_type(s->dataset);
+    hid_t type = s->memory_type = api->H5Tcopy(stored);
+    s->element = api->H5Tget_size(type);
+    s->dtype = 0;
+    switch (api->H5Tget_class(type)) {
+    case H5T_INTEGER:
+        s->dtype = integer_type(s->element, api->H5Tget_sign(type) != H5T_SGN_NONE);
+        api->H5Tset_offset(type, 0);
+        api->H5Tset_precision(type, 8 * s->element);
+        break;
+    case H5T_FLOAT: s->dtype = float_type(api, type, s->element); break;
+    case H5T_ENUM: /* h5py's booleans */ s->dtype = s->element == 1 ? H5CALIB_I8 : 0; break;
+    default: break;
+    }
+    if (s->dtype && s->element > 1)
+        api->H5Tset_order(type, little_endian() ? H5T_ORDER_LE : H5T_ORDER_BE);
+    api->H5Tclose(stored);
+    return s->dtype != 0;
+}
+
+/* ---- where its bytes are --------------------------------------------------------------- */
+
+static void folder_of(const char *path, char *out, size_t size)
+{
+    const char *slash = strrchr(path, '/');
+#if defined(_WIN32)
+    const char *back = strrchr(path, '\\');
+    if (back && (!slash || back > slash))
+        slash = back;
+#endif
+    snprintf(out, size, "%.*s", slash ? (int)(slash - path + 1) : 0, path);
+}
+
+static bool absolute(const char *path)
+{
+#if defined(_WIN32)
+    if (path[0] && path[1] == ':')
+        return true;
+    if (path[0] == '\\')
+        return true;
+#endif
+    return path[0] == '/';
+}
+
+void h5calib_resolve(const view *owner, const char *file, char *out, size_t size)
+{
+    char folder[1024] = "";
+    if (!absolute(file))
+        folder_of(owner->path, folder, sizeof folder);
+    snprintf(out, size, "%s%s", folder, file);
+    h5calib_canonical_path(out, size);
+}
+
+static bool describe(binding *b, h5calib_source *s, const char *what, const char *path,
+                     char *message, size_t size)
+{
+    const h5 *api = &b->api;
+    hid_t space = api->H5Dget_space(s->dataset);
+    s->rank = api->H5Sget_simple_extent_ndims(space);
+    bool ok = s->rank >= 0 && s->rank <= H5CALIB_MAX_RANK;
+    if (ok && s->rank > 0)
+        ok = api->H5Sget_simple_extent_dims(space, s->dims, NULL) >= 0;
+    api->H5Sclose(space);
+    if (!ok || !h5calib_source_type(b, s)) {
+        h5calib_say(message, size,
+                    "%s '%s' in '%s' does not hold integers or floating-point numbers", what, path,
+                    s->view->path);
+        return false;
+    }
+    return h5calib_parts_open(b, s, message, size);
+}
+
+/* ---- following links ----------------------------------------------------------------------- */
+
+typedef struct place {
+    view *view; /* used */
+    hid_t group;
+    char path[1024];
+} place;
+
+/* Where the link points to in another file, if it is an external one. */
+static bool external_target(binding *b, const place *at, char *file, size_t file_size, char *path,
+                            size_t path_size)
+{
+    h5_link_info info;
+    char value[2048];
+    const char *file_name, *object;
+    unsigned flags;
+    memset(&info, 0, sizeof info);
+    if (b->api.H5Lget_info(at->group, at->path, &info, H5P_DEFAULT) < 0 ||
+        info.type != H5L_TYPE_EXTERNAL || info.u.val_size > sizeof value ||
+        b->api.H5Lget_val(at->group, at->path, value, sizeof value, H5P_DEFAULT) < 0 ||
+        b->api.H5Lunpack_elink_val(value, info.u.val_size, &flags, &file_name, &object) < 0)
+        return false;
+    snprintf(file, file_size, "%s", file_name);
+    snprintf(path, path_size, "%s", object);
+    return true;
+}
+
+static void name_target(binding *b, const place *at, char *out, size_t size)
+{
+    h5_link_info info;
+    memset(&info, 0, sizeof info);
+    snprintf(out, size, "%s", at->path);
+    if (b->api.H5Lget_info(at->group, at->path, &info, H5P_DEFAULT) >= 0 &&
+        info.type == H5L_TYPE_SOFT && info.u.val_size < size)
+        b->api.H5Lget_val(at->group, at->path, out, size, H5P_DEFAULT);
+}
+
+static bool go_to_file(binding *b, place *at, const char *file, const char *path, const char *what,
+                       char *message, size_t size)
+{
+    char full[2048], why[512] = "";
+    h5calib_stamp stamp;
+    h5calib_resolve(at->view, file, full, sizeof full);
+    h5calib_writing writing = H5CALIB_NOT_WRITTEN;
+    if (h5calib_stamp_path(full, &stamp))
+        writing = h5calib_process_writing(b, full, &stamp, message, size);
+    if (writing == H5CALIB_WRITTEN_UNKNOWN)
+        return false;
+    view *v = h5calib_view_open(b, full, NULL, writing != H5CALIB_NOT_WRITTEN, why, sizeof why);
+    if (!v) {
+        h5calib_say(message, size, "%s '%s': looked for its file at '%s': %s", what, path, full,
+                    why);
+        return false;
+    }
+    h5calib_view_release(b, at->view);
+    at->view = v;
+    at->group = v->file;
+    snprintf(at->path, sizeof at->path, "%s", path);
+    return true;
+}
+
+/* Did links in the user's own data lead HDF5 into another file? Then that file
+ * is opened as a view of its own, so that its changes are seen. */
+static bool strayed(binding *b, const place *at, hid_t dataset, char *file, size_t file_size,
+                    char *path, size_t path_size)
+{
+    char home[2048];
+    return b->api.H5Fget_name(at->view->file, home, sizeof home) > 0 &&
+           b->api.H5Fget_name(dataset, file, file_size) > 0 && strcmp(home, file) != 0 &&
+           b->api.H5Iget_name(dataset, path, path_size) > 0;
+}
+
+static hid_t follow(binding *b, place *at, const char *what, char *message, size_t size)
+{
+    char file[2048], path[1024];
+    for (int hop = 0; hop < MAX_HOPS; hop++) {
+        if (external_target(b, at, file, sizeof file, path, sizeof path)) {
+            if (!go_to_file(b, at, file, path, what, message, size))
+                return -1;
+            continue;
+        }
+        hid_t dataset = b->api.H5Dopen2(at->group, at->path, H5P_DEFAULT);
+        if (dataset < 0) {
+            name_target(b, at, path, sizeof path);
+            h5calib_say(message, size, "%s '%s' not found in '%s'", what, path, at->view->path);
+            return -1;
+        }
+        if (!strayed(b, at, dataset, file, sizeof file, path, sizeof path))
+            return dataset;
+        b->api.H5Dclose(dataset);
+        if (!go_to_file(b, at, file, path, what, message, size))
+            return -1;
+    }
+    h5calib_say(message, size, "%s: more than %d links one behind the other", what, MAX_HOPS);
+    return -1;
+}
+
+bool h5calib_source_open(binding *b, view *owner, hid_t group, const char *name, const char *what,
+                         h5calib_source *out, char *message, size_t size)
+{
+    place at = {.view = owner, .group = group};
+    memset(out, 0, sizeof *out);
+    out->dataset = out->memory_type = -1;
+    owner->uses++;
+    snprintf(at.path, sizeof at.path, "%s", name);
+    hid_t dataset = follow(b, &at, what, message, size);
+    if (dataset >= 0) {
+        out->view = at.view;
+        out->held = at.view != owner;
+        out->view->holds += out->held;
+        out->view->uses++;
+        out->pinned = true;
+        out->dataset = dataset;
+        if (!describe(b, out, what, at.path, message, size)) {
+            h5calib_source_close(b, out);
+            dataset = -1;
+        }
+    }
+    h5calib_view_release(b, at.view);
+    return dataset >= 0;
+}
+
+view *h5calib_source_view(const h5calib_source *source, size_t i)
+{
+    if (!source->view || i == 0)
+        return source->view;
+    return source->parts && i <= source->parts->n ? source->parts->views[i - 1] : NULL;
+}
+
+/* A view in use is not closed, however fresh its file: until its owner is set up
+ * and counts its views itself, each source does. */
+void h5calib_source_unpin(binding *b, h5calib_source *source)
+{
+    if (!source->view || !source->pinned)
+        return;
+    source->pinned = false;
+    view *v;
+    for (size_t i = 0; (v = h5calib_source_view(source, i)) != NULL; i++)
+        h5calib_view_release(b, v);
+}
+
+void h5calib_source_close(binding *b, h5calib_source *source)
+{
+    if (!source->view)
+        return;
+    if (source->memory_type >= 0)
+        b->api.H5Tclose(source->memory_type);
+    b->api.H5Dclose(source->dataset);
+    h5calib_source_unpin(b, source);
+    h5calib_parts_close(source);
+    source->view->holds -= source->held;
+    source->view = NULL;
+}
+
+/* ---- text beside links ------------------------------------------------------------------ */
+
+bool h5calib_read_text(binding *b, hid_t group, const char *name, char *out, size_t out_size)
+{
+    const h5 *api = &b->api;
+    memset(out, 0, out_size);
+    if (api->H5Aexists(group, name) <= 0)
+        return false;
+    hid_t attribute = api->H5Aopen(group, name, H5P_DEFAULT);
+    hid_t type = api->H5Aget_type(attribute);
+    bool ok = api->H5Tget_class(type) == H5T_STRING && api->H5Tis_variable_str(type) == 0 &&
+              api->H5Aget_storage_size(attribute) < out_size &&
+              api->H5Aread(attribute, type, out) >= 0;
+    api->H5Tclose(type);
+    api->H5Aclose(attribute);
+    return ok;
+}
+
+/* ---- reading ----------------------------------------------------------------------------------
+ */
+
+static H5CALIB_THREAD_LOCAL const h5calib_source *reading;
+
+static H5CALIB_THREAD_LOCAL char nested_message[1024];
+
+const h5calib_source *h5calib_source_reading(void)
+{
+    return reading;
+}
+
+void h5calib_source_failed(const char *message)
+{
+    snprintf(nested_message, sizeof nested_message, "%s", message);
+}
+
+/* What lies behind the end of a file HDF5 takes for zeros: was it cut short since it was opened? */
+static bool whole(const view *v)
+{
+    h5calib_stamp now;
+    return v->fd < 0 || (h5calib_stamp_fd(v->fd, &now) && now.size >= v->stamp.size);
+}
+
+bool h5calib_source_read(binding *b, const h5calib_source *s, const hsize_t *start,
+                         const hsize_t *count, void *buffer, char *message, size_t size)
+{
+    const h5 *api = &b->api;
+    const h5calib_source *outer = reading;
+    hid_t space = api->H5Dget_space(s->dataset);
+    hid_t memory = api->H5Screate_simple(s->rank, count, NULL);
+    bool ok = s->rank == 0 ||
+              api->H5Sselect_hyperslab(space, H5S_SELECT_SET, start, NULL, count, NULL) >= 0;
+    nested_message[0] = 0;
+    reading = s;
+    ok = ok && api->H5Dread(s->dataset, s->memory_type, memory, space, H5P_DEFAULT, buffer) >= 0;
+    reading = outer;
+    ok = ok && whole(s->view);
+    api->H5Sclose(memory);
+    api->H5Sclose(space);
+    if (!ok && nested_message[0]) {
+        h5calib_say(message, size, "%s", nested_message);
+    } else if (!ok) {
+        char path[512] = "?";
+        api->H5Iget_name(s->dataset, path, sizeof path);
+        h5calib_say(message, size,
+                    "'%s' in '%s' cannot be read by HDF5: is its compression filter installed, is "
+                    "the file whole?",
+                    path, s->view->path);
+    }
+    return ok;
+}

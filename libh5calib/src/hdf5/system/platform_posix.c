@@ -1,0 +1,311 @@
+/*
+ * platform_posix.c - Linux and macOS.
+ */
+#if !defined(_WIN32)
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE /* preadv2 */
+#endif
+#include "hdf5/system/platform.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/uio.h>
+#include <time.h>
+#include <unistd.h>
+
+#if defined(__linux__) && !defined(MADV_POPULATE_WRITE)
+#define MADV_POPULATE_WRITE 23 /* of Linux 5.14 */
+#endif
+
+/* ---- locks ---------------------------------------------------------------- */
+
+void h5calib_mutex_init(h5calib_mutex *mutex)
+{
+    pthread_mutexattr_t attributes;
+    pthread_mutexattr_init(&attributes);
+    pthread_mutexattr_settype(&attributes, PTHREAD_MUTEX_RECURSIVE);
+    pthread_mutex_init(mutex, &attributes);
+    pthread_mutexattr_destroy(&attributes);
+}
+
+void h5calib_mutex_lock(h5calib_mutex *mutex)
+{
+    pthread_mutex_lock(mutex);
+}
+void h5calib_mutex_unlock(h5calib_mutex *mutex)
+{
+    pthread_mutex_unlock(mutex);
+}
+
+static pthread_mutex_t global = PTHREAD_MUTEX_INITIALIZER;
+
+void h5calib_global_lock(void)
+{
+    pthread_mutex_lock(&global);
+}
+void h5calib_global_unlock(void)
+{
+    pthread_mutex_unlock(&global);
+}
+
+static void (*in_child)(void);
+
+static void child_after_fork(void)
+{
+    static const pthread_mutex_t fresh = PTHREAD_MUTEX_INITIALIZER;
+    memcpy(&global, &fresh, sizeof global); /* another thread may have held it */
+    if (in_child)
+        in_child();
+}
+
+void h5calib_at_fork(void (*function)(void))
+{
+    if (!in_child)
+        pthread_atfork(NULL, NULL, child_after_fork);
+    in_child = function;
+}
+
+/* ---- files ------------------------------------------------------------------ */
+
+static void take_stamp(const struct stat *status, h5calib_stamp *out)
+{
+    out->device = (uint64_t)status->st_dev;
+    out->inode = (uint64_t)status->st_ino;
+    out->size = (uint64_t)status->st_size;
+#if defined(__APPLE__)
+    out->modified = status->st_mtimespec.tv_sec * 1000000000LL + status->st_mtimespec.tv_nsec;
+    out->changed = status->st_ctimespec.tv_sec * 1000000000LL + status->st_ctimespec.tv_nsec;
+#else
+    out->modified = status->st_mtim.tv_sec * 1000000000LL + status->st_mtim.tv_nsec;
+    out->changed = status->st_ctim.tv_sec * 1000000000LL + status->st_ctim.tv_nsec;
+#endif
+}
+
+bool h5calib_stamp_fd(int fd, h5calib_stamp *out)
+{
+    struct stat status;
+    if (fstat(fd, &status) != 0)
+        return false;
+    take_stamp(&status, out);
+    return S_ISREG(status.st_mode);
+}
+
+bool h5calib_stamp_path(const char *path, h5calib_stamp *out)
+{
+    struct stat status;
+    if (stat(path, &status) != 0)
+        return false;
+    take_stamp(&status, out);
+    return S_ISREG(status.st_mode);
+}
+
+int64_t h5calib_file_clock(void)
+{
+    struct timespec now;
+#if defined(CLOCK_REALTIME_COARSE)
+    clock_gettime(CLOCK_REALTIME_COARSE, &now);
+#else
+    clock_gettime(CLOCK_REALTIME, &now);
+#endif
+    return now.tv_sec * 1000000000LL + now.tv_nsec;
+}
+
+int h5calib_open(const char *path)
+{
+    return open(path, O_RDONLY | O_CLOEXEC);
+}
+
+void h5calib_close(int fd)
+{
+    if (fd >= 0)
+        close(fd);
+}
+
+bool h5calib_in_memory(int fd, uint64_t offset)
+{
+#ifdef RWF_NOWAIT
+    char byte;
+    const struct iovec one = {&byte, 1};
+    return preadv2(fd, &one, 1, (off_t)offset, RWF_NOWAIT) == 1;
+#else
+    (void)fd, (void)offset;
+    return false;
+#endif
+}
+
+void h5calib_will_need(int fd, uint64_t offset, uint64_t n)
+{
+    /* the beginning may have come with what lies before it */
+    if (n == 0 || h5calib_in_memory(fd, offset + n / 2))
+        return; /* with all of it, most likely; the system would look at every page */
+#ifdef POSIX_FADV_WILLNEED
+    posix_fadvise(fd, (off_t)offset, (off_t)n, POSIX_FADV_WILLNEED);
+#else
+    (void)fd, (void)offset, (void)n;
+#endif
+}
+
+bool h5calib_pread(int fd, void *buffer, size_t n, uint64_t offset)
+{
+    char *at = buffer;
+    while (n > 0) {
+        ssize_t got = pread(fd, at, n, (off_t)offset);
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got <= 0)
+            return false;
+        at += got;
+        offset += (uint64_t)got;
+        n -= (size_t)got;
+    }
+    return true;
+}
+
+#if defined(__linux__)
+#define FD_FOLDER "/proc/self/fd"
+#else
+#define FD_FOLDER "/dev/fd"
+#endif
+
+/* What a descriptor is now; false: it is closed. */
+static bool look_at(int fd, struct h5calib_open_descriptor *out)
+{
+    struct stat status;
+    if (fstat(fd, &status) != 0)
+        return false;
+    const bool regular = S_ISREG(status.st_mode);
+    const int flags = regular ? fcntl(fd, F_GETFL) : O_RDONLY;
+    if (flags < 0)
+        return false;
+    *out = (struct h5calib_open_descriptor){{.fd = fd}, regular};
+    out->file.writable = (flags & O_ACCMODE) != O_RDONLY;
+    take_stamp(&status, &out->file.stamp);
+    return true;
+}
+
+/* open() gives the lowest descriptor that is free. So while that one is free and none of the
+ * others was closed, these are all, whatever they are now. (What was opened and moved to a high
+ * descriptor is missed till the next listing; HDF5 moves none.) */
+static bool are_all(h5calib_descriptors *known, bool (*ours)(int fd))
+{
+    if (known->lowest_free < 0 || fcntl(known->lowest_free, F_GETFD) >= 0)
+        return false;
+    for (size_t i = 0; i < known->n; i++) {
+        struct h5calib_open_descriptor *d = &known->all[i];
+        if (!ours(d->file.fd) && !look_at(d->file.fd, d))
+            return false;
+    }
+    return true;
+}
+
+static bool list(h5calib_descriptors *known, DIR *folder)
+{
+    struct dirent *entry;
+    known->n = 0;
+    while ((entry = readdir(folder)) != NULL) {
+        char *end;
+        const long fd = strtol(entry->d_name, &end, 10);
+        if (*end || end == entry->d_name || fd == dirfd(folder))
+            continue;
+        if (known->n == known->capacity) {
+            const size_t more = known->capacity ? 2 * known->capacity : 32;
+            void *grown = realloc(known->all, more * sizeof *known->all);
+            if (!grown)
+                return false;
+            known->all = grown;
+            known->capacity = more;
+        }
+        known->n += look_at((int)fd, &known->all[known->n]);
+    }
+    return true;
+}
+
+bool h5calib_look_at_descriptors(h5calib_descriptors *known, bool (*ours)(int fd))
+{
+    if (are_all(known, ours))
+        return true;
+    DIR *folder = opendir(FD_FOLDER);
+    known->lowest_free = -1;
+    if (!folder)
+        return false;
+    const int lowest_free = dirfd(folder);
+    const bool ok = list(known, folder);
+    closedir(folder);
+    if (ok)
+        known->lowest_free = lowest_free;
+    return ok;
+}
+
+bool h5calib_fd_path(int fd, const h5calib_stamp *stamp, char *out, size_t size)
+{
+    h5calib_stamp found;
+    char name[64];
+    snprintf(name, sizeof name, FD_FOLDER "/%d", fd);
+#if defined(__APPLE__)
+    char path[PATH_MAX];
+    if (size >= sizeof path && fcntl(fd, F_GETPATH, path) == 0) {
+        snprintf(out, size, "%s", path);
+        if (h5calib_stamp_path(out, &found) && h5calib_same_file(&found, stamp))
+            return true;
+    }
+#else
+    ssize_t n = readlink(name, out, size - 1);
+    if (n > 0) {
+        out[n] = 0;
+        if (h5calib_stamp_path(out, &found) && h5calib_same_file(&found, stamp))
+            return true;
+    }
+#endif
+    /* renamed away or deleted: the descriptor still names the inode */
+    snprintf(out, size, "%s", name);
+    return h5calib_stamp_path(out, &found) && h5calib_same_file(&found, stamp);
+}
+
+void h5calib_canonical_path(char *path, size_t size)
+{
+    char *real = realpath(path, NULL);
+    if (real && strlen(real) < size)
+        memcpy(path, real, strlen(real) + 1);
+    free(real);
+}
+
+void h5calib_will_write(void *memory, size_t size)
+{
+#if defined(__linux__)
+    const uintptr_t within = (uintptr_t)memory % (uintptr_t)sysconf(_SC_PAGESIZE);
+    madvise((char *)memory - within, size + within, MADV_POPULATE_WRITE); /* or as it is touched */
+#else
+    (void)memory, (void)size;
+#endif
+}
+
+void *h5calib_zeros(size_t size)
+{
+    void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    return memory == MAP_FAILED ? NULL : memory;
+}
+
+void h5calib_zeros_free(void *memory, size_t size)
+{
+    if (memory)
+        munmap(memory, size);
+}
+
+void *h5calib_map_private(int fd, size_t size)
+{
+    void *image = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_NORESERVE, fd, 0);
+    return image == MAP_FAILED ? NULL : image;
+}
+
+void h5calib_unmap(void *image, size_t size)
+{
+    munmap(image, size);
+}
+#endif

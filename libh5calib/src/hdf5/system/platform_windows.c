@@ -1,0 +1,214 @@
+/*
+ * platform_windows.c - Windows. There is no list of a process's open files:
+ * identity.c asks the caller's library instead.
+ */
+#if defined(_WIN32)
+#include "hdf5/system/platform.h"
+
+#include <fcntl.h>
+#include <io.h>
+#include <share.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "core/core.h"
+
+void h5calib_mutex_init(h5calib_mutex *mutex)
+{
+    InitializeCriticalSection(mutex);
+}
+void h5calib_mutex_lock(h5calib_mutex *mutex)
+{
+    EnterCriticalSection(mutex);
+}
+void h5calib_mutex_unlock(h5calib_mutex *mutex)
+{
+    LeaveCriticalSection(mutex);
+}
+
+static SRWLOCK global = SRWLOCK_INIT;
+void h5calib_global_lock(void)
+{
+    AcquireSRWLockExclusive(&global);
+}
+void h5calib_global_unlock(void)
+{
+    ReleaseSRWLockExclusive(&global);
+}
+void h5calib_at_fork(void (*function)(void))
+{
+    (void)function;
+}
+
+bool h5calib_module_of(const void *address, h5calib_module *out)
+{
+    HMODULE module;
+    if (!GetModuleHandleExA(GET_MODULE_HANDLE_EX_FLAG_FROM_ADDRESS |
+                                GET_MODULE_HANDLE_EX_FLAG_UNCHANGED_REFCOUNT,
+                            (LPCSTR)address, &module))
+        return false;
+    out->handle = out->base = (void *)module;
+    return GetModuleFileNameA(module, out->path, sizeof out->path) > 0;
+}
+
+bool h5calib_module_keep(h5calib_module *module)
+{
+    HMODULE kept;
+    return GetModuleHandleExA(GET_MODULE_HANDLE_EX_FLAG_FROM_ADDRESS, (LPCSTR)module->base, &kept);
+}
+
+void *h5calib_symbol(const h5calib_module *module, const char *name)
+{
+    return (void *)(uintptr_t)GetProcAddress((HMODULE)module->handle, name);
+}
+
+bool h5calib_module_copy(const char *name, h5calib_module *out, char *message, size_t size)
+{
+    (void)name;
+    (void)out;
+    h5calib_say(message, size,
+                "the program's HDF5 library hides its functions, so the calibration cannot find "
+                "the raw data through it: use a program linked to a shared hdf5.dll");
+    return false;
+}
+
+const struct h5_filter_class *h5calib_find_filter(int id)
+{
+    (void)id;
+    return NULL;
+}
+
+static bool stamp_handle(HANDLE handle, h5calib_stamp *out)
+{
+    BY_HANDLE_FILE_INFORMATION info;
+    if (GetFileType(handle) != FILE_TYPE_DISK || !GetFileInformationByHandle(handle, &info))
+        return false;
+    out->device = info.dwVolumeSerialNumber;
+    out->inode = (uint64_t)info.nFileIndexHigh << 32 | info.nFileIndexLow;
+    out->size = (uint64_t)info.nFileSizeHigh << 32 | info.nFileSizeLow;
+    out->modified = 100 * (int64_t)((uint64_t)info.ftLastWriteTime.dwHighDateTime << 32 |
+                                    info.ftLastWriteTime.dwLowDateTime);
+    out->changed = out->modified;
+    return true;
+}
+
+bool h5calib_stamp_fd(int fd, h5calib_stamp *out)
+{
+    intptr_t handle = _get_osfhandle(fd);
+    return handle != -1 && stamp_handle((HANDLE)handle, out);
+}
+
+bool h5calib_stamp_path(const char *path, h5calib_stamp *out)
+{
+    int fd = h5calib_open(path);
+    bool ok = fd >= 0 && h5calib_stamp_fd(fd, out);
+    h5calib_close(fd);
+    return ok;
+}
+
+int64_t h5calib_file_clock(void)
+{
+    FILETIME now;
+    GetSystemTimeAsFileTime(&now);
+    return 100 * (int64_t)((uint64_t)now.dwHighDateTime << 32 | now.dwLowDateTime);
+}
+
+int h5calib_open(const char *path)
+{
+    int fd = -1;
+    _sopen_s(&fd, path, _O_RDONLY | _O_BINARY | _O_NOINHERIT, _SH_DENYNO, 0);
+    return fd;
+}
+
+void h5calib_close(int fd)
+{
+    if (fd >= 0)
+        _close(fd);
+}
+
+bool h5calib_in_memory(int fd, uint64_t offset)
+{
+    (void)fd, (void)offset;
+    return false;
+}
+
+void h5calib_will_need(int fd, uint64_t offset, uint64_t n)
+{
+    (void)fd, (void)offset, (void)n;
+}
+
+bool h5calib_pread(int fd, void *buffer, size_t n, uint64_t offset)
+{
+    HANDLE handle = (HANDLE)_get_osfhandle(fd);
+    char *at = buffer;
+    while (n > 0) {
+        OVERLAPPED where = {0};
+        where.Offset = (DWORD)offset;
+        where.OffsetHigh = (DWORD)(offset >> 32);
+        DWORD got = 0, want = n > 0x40000000 ? 0x40000000 : (DWORD)n;
+        if (!ReadFile(handle, at, want, &got, &where) || got == 0)
+            return false;
+        at += got;
+        offset += got;
+        n -= got;
+    }
+    return true;
+}
+
+bool h5calib_look_at_descriptors(h5calib_descriptors *known, bool (*ours)(int fd))
+{
+    (void)known, (void)ours;
+    return false;
+}
+
+bool h5calib_fd_path(int fd, const h5calib_stamp *stamp, char *out, size_t size)
+{
+    h5calib_stamp found;
+    HANDLE handle = (HANDLE)_get_osfhandle(fd);
+    DWORD n = GetFinalPathNameByHandleA(handle, out, (DWORD)size, FILE_NAME_NORMALIZED);
+    return n > 0 && n < size && h5calib_stamp_path(out, &found) && h5calib_same_file(&found, stamp);
+}
+
+void h5calib_canonical_path(char *path, size_t size)
+{
+    char full[MAX_PATH * 4];
+    DWORD n = GetFullPathNameA(path, sizeof full, full, NULL);
+    if (n > 0 && n < sizeof full && n < size)
+        memcpy(path, full, n + 1);
+}
+
+void h5calib_will_write(void *memory, size_t size)
+{
+    (void)memory, (void)size;
+}
+
+void *h5calib_zeros(size_t size)
+{
+    return calloc(1, size);
+}
+
+void h5calib_zeros_free(void *memory, size_t size)
+{
+    (void)size;
+    free(memory);
+}
+
+void *h5calib_map_private(int fd, size_t size)
+{
+    HANDLE mapping =
+        CreateFileMappingA((HANDLE)_get_osfhandle(fd), NULL, PAGE_WRITECOPY, 0, 0, NULL);
+    if (!mapping)
+        return NULL;
+    void *image = MapViewOfFile(mapping, FILE_MAP_COPY, 0, 0, size);
+    CloseHandle(mapping);
+    return image;
+}
+
+void h5calib_unmap(void *image, size_t size)
+{
+    (void)size;
+    UnmapViewOfFile(image);
+}
+#endif

@@ -1,0 +1,1 @@
+"""What stands in a file: filter parameters, names, links, fingerprints, where data come from."""

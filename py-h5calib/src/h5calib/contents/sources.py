@@ -1,0 +1,164 @@
+"""Where raw data, constants and cell ids come from: arrays, datasets, paths, other files."""
+
+from __future__ import annotations
+
+import os
+import posixpath
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import Any
+
+import h5py
+import numpy as np
+
+from ..errors import MissingObjectError
+from .file_names import name_in, real_place
+
+
+@dataclass(frozen=True, eq=False)
+class Source:
+    """Data that a calibrated dataset is made of.
+
+    ``link`` is what the file will hold; None: the data itself is stored in it. ``text`` is what
+    the caller gave, for people.
+    """
+
+    data: np.ndarray | h5py.Dataset
+    link: h5py.SoftLink | h5py.ExternalLink | None
+    text: str
+
+    def read(self) -> np.ndarray:
+        return self.data[()] if isinstance(self.data, h5py.Dataset) else self.data
+
+
+def open_source(
+    group: h5py.Group, given: Any, what: str, files: ExitStack, links: str = "auto"
+) -> Source:
+    """Find a source seen from `group`; files opened for it are closed with `files`.
+
+    `given` is an array, a dataset of any file, a path in this file or ``"file:/path"``; `links` as
+    for `create_calibrated_dataset`.
+    """
+    if isinstance(given, h5py.Dataset):
+        _require_numbers(given, what)
+        return Source(given, _link(group, given, links), _text(group, given))
+    if not isinstance(given, str):
+        return Source(np.asarray(given), None, "array")
+    outside = split_reference(given) or _external_target(group, given)
+    if outside is None:
+        dataset = _dataset(group, given, what, group.file.filename)
+        if same_file(group, dataset):
+            path = posixpath.normpath(posixpath.join(group.name, given))
+            return Source(dataset, h5py.SoftLink(path), path)
+        return Source(dataset, _link(group, dataset, links), given)
+    file = files.enter_context(_open(outside[0], what))
+    dataset = _dataset(file, outside[1], what, file.filename)
+    return Source(dataset, _link(group, dataset, links), given)
+
+
+def read_values(given: Any, what: str) -> np.ndarray:
+    """The values of a source in memory. A path needs its file: ``"file:/path"``."""
+    if isinstance(given, h5py.Dataset):
+        _require_numbers(given, what)
+        return given[()]
+    if not isinstance(given, str):
+        return np.asarray(given)
+    outside = split_reference(given)
+    if outside is None:
+        raise ValueError(f"{what}: the path {given!r} names no file: write 'file:/path'")
+    with _open(outside[0], what) as file:
+        return _dataset(file, outside[1], what, file.filename)[()]
+
+
+def open_file_dataset(given: str, what: str, files: ExitStack) -> h5py.Dataset:
+    """The dataset of ``"file:/path"``, open for reading until `files` is closed."""
+    outside = split_reference(given)
+    if outside is None:
+        raise ValueError(f"{what}: the path {given!r} names no file: write 'file:/path'")
+    file = files.enter_context(_open(outside[0], what))
+    return _dataset(file, outside[1], what, file.filename)
+
+
+def split_reference(text: str) -> tuple[str, str] | None:
+    """("file", "/path") of ``"file:/path"``; None where there is no file in it.
+
+    >>> split_reference("run1/raw.h5:/data/raw")
+    ('run1/raw.h5', '/data/raw')
+    >>> split_reference("/data/raw") is None
+    True
+    """
+    file, colon, path = text.rpartition(":/")
+    return (file, "/" + path) if colon and file else None
+
+
+def same_file(one: h5py.Group | h5py.Dataset, other: h5py.Group | h5py.Dataset) -> bool:
+    """Whether two objects lie in the same open HDF5 file."""
+    return h5py.h5o.get_info(one.id).fileno == h5py.h5o.get_info(other.id).fileno
+
+
+def _link(
+    group: h5py.Group, dataset: h5py.Dataset, links: str
+) -> h5py.SoftLink | h5py.ExternalLink:
+    if dataset.name is None:
+        raise ValueError("a dataset without a name cannot be linked to: give it one first")
+    if same_file(group, dataset):
+        return h5py.SoftLink(dataset.name)
+    return h5py.ExternalLink(_link_file(group.file, dataset.file, links), dataset.name)
+
+
+def _link_file(view: h5py.File, raw: h5py.File, links: str) -> str:
+    """The file name to store."""
+    if raw.driver == "fileobj":
+        raise ValueError("data in a file object cannot be linked to: use a file with a name")
+    if view.driver == "fileobj":
+        return real_place(raw.filename)
+    return name_in(view.filename, raw.filename, links)
+
+
+def _external_target(group: h5py.Group, path: str) -> tuple[str, str] | None:
+    """Where an external link leads, as the plugin follows it.
+
+    h5py would open that file for writing if this one is.
+    """
+    link = group.get(path, getlink=True)
+    if not isinstance(link, h5py.ExternalLink):
+        return None
+    folder = os.path.dirname(os.path.realpath(group.file.filename))
+    return os.path.join(folder, link.filename), link.path
+
+
+def _text(group: h5py.Group, dataset: h5py.Dataset) -> str:
+    if same_file(group, dataset):
+        return str(dataset.name)
+    return f"{dataset.file.filename}:{dataset.name}"
+
+
+def _open(name: str, what: str) -> h5py.File:
+    path = real_place(name)
+    if not os.path.exists(path):
+        raise FileNotFoundError(f"{what}: there is no file {path}: correct its name, or move it")
+    try:
+        return h5py.File(path, "r")
+    except OSError as error:
+        raise OSError(f"{what}: cannot open {path} as HDF5: {error}") from error
+
+
+def _dataset(group: h5py.Group, path: str, what: str, file: str) -> h5py.Dataset:
+    try:
+        found = group[path]
+    except KeyError:
+        raise MissingObjectError(
+            f"{what}: no dataset {path!r} in {file}: give its path, or 'file:/path' of another"
+        ) from None
+    if not isinstance(found, h5py.Dataset):
+        raise TypeError(f"{what}: {path!r} in {file} is a group, give the path of a dataset")
+    _require_numbers(found, what)
+    return found
+
+
+def _require_numbers(dataset: h5py.Dataset, what: str) -> None:
+    dtype = dataset.dtype
+    if dtype.kind not in "biuf" or dtype.itemsize > 8 or h5py.check_enum_dtype(dtype):
+        raise TypeError(
+            f"{what}: {dataset.name} has dtype {dtype}: use integers or floats of up to 8 bytes"
+        )

@@ -1,0 +1,1 @@
+"""Creating calibrated datasets: every check first, then writing that can be undone."""

@@ -1,0 +1,1 @@
+"""NXmx and NXdata files."""

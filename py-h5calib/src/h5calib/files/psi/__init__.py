@@ -1,0 +1,1 @@
+"""JUNGFRAU files of PSI and SwissFEL, and PSI's gain maps."""

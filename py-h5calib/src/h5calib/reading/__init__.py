@@ -1,0 +1,1 @@
+"""Reading calibrated datasets straight into arrays."""

@@ -1,0 +1,220 @@
+"""Reading calibrated datasets straight into arrays, faster than any filter can."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import ctypes
+import functools
+from collections.abc import Iterator
+from typing import Any
+
+import h5py
+import numpy as np
+
+from ..binding import algorithms as _algorithms
+from ..binding import plugin as _plugin
+from ..binding.algorithms import WHOLE_FRAME
+from ..binding.library import MESSAGE_SIZE
+from ..contents.descriptor import FILTER_ID, Descriptor
+from ..contents.virtual import places_of_sources, source_of
+from ..errors import NotCalibratedError, NotInstalledError
+from .selection import Box, bounds_of, normalise
+
+_BLOCK_BYTES = 256 * 1024 * 1024
+
+
+def read(
+    dataset: h5py.Dataset,
+    selection: Any = np.s_[...],
+    out: np.ndarray | None = None,
+    threads: int | None = None,
+) -> np.ndarray:
+    """Read a calibrated dataset, or a virtual dataset over several, into an array.
+
+    The numbers are those of ``dataset[selection]``, bit for bit. HDF5's chunk cache and its copies
+    are left out, frames are shared among threads, and other Python threads run meanwhile.
+
+    Parameters
+    ----------
+    dataset : h5py.Dataset
+        (frames..., y, x), calibrated or virtual.
+    selection : as for h5py
+        Slices, integers, an ellipsis; along the first axis also a list or a boolean mask.
+    out : array, optional
+        C-contiguous, of the selection's shape and the dataset's dtype; returned.
+    threads : int, optional
+        By default ``H5CALIB_NUM_THREADS``, or the processors of this process, at most 4.
+
+    Raises
+    ------
+    NotCalibratedError
+        The dataset is neither calibrated nor a virtual one.
+    OSError
+        What h5py would raise as well: raw data moved, a file damaged, ...
+
+    Examples
+    --------
+    >>> import h5py, h5calib, numpy as np
+    >>> with h5py.File("read.h5", "w") as f:
+    ...     f["raw"] = np.full((4, 2, 2), 7, "u2")
+    ...     pedestal = h5calib.Pedestal(np.ones((2, 2)))
+    ...     d = h5calib.create_calibrated_dataset(f, "v", raw="raw", calibration=pedestal)
+    ...     h5calib.read(d, np.s_[1:3, 0])
+    array([[6., 6.],
+           [6., 6.]], dtype=float32)
+    """
+    boxes, steps, shape = normalise(selection, dataset.shape)
+    out = _check_out(out, shape, dataset.dtype)
+    if out.size == 0:
+        return out
+    plain = all(step is None for step in steps) and len(boxes) == 1
+    target = out if plain else np.empty([b - a for a, b in bounds_of(boxes)], dataset.dtype)
+    target = target.reshape([b - a for a, b in bounds_of(boxes)]) if plain else target
+    at = 0
+    for box in boxes:
+        n = box[0][1] - box[0][0]
+        _read_box(dataset, box, target[at : at + n], threads or 0)
+        at += n
+    if not plain:
+        out[...] = target[tuple(slice(None, None, s) for s in steps)].reshape(shape)
+    return out
+
+
+def iterate(
+    dataset: h5py.Dataset, frames: int | None = None, threads: int | None = None
+) -> Iterator[tuple[slice, np.ndarray]]:
+    """Go through a dataset that is larger than memory, the next block being read ahead.
+
+    Parameters
+    ----------
+    frames : int, optional
+        Frames a block, by default as many as fit into 256 MiB.
+
+    Yields
+    ------
+    (slice, array)
+        Where along the first axis, and the frames there. An array is not used again.
+
+    Examples
+    --------
+    >>> import h5py, h5calib, numpy as np
+    >>> with h5py.File("iterate.h5", "w") as f:
+    ...     f["raw"] = np.arange(5, dtype="u2").reshape(5, 1, 1)
+    ...     pedestal = h5calib.Pedestal(np.ones((1, 1)))
+    ...     d = h5calib.create_calibrated_dataset(f, "v", raw="raw", calibration=pedestal)
+    ...     [float(block.sum()) for where, block in h5calib.iterate(d, frames=2)]
+    [-1.0, 3.0, 3.0]
+    """
+    if frames is None:
+        frame_bytes = int(np.prod(dataset.shape[1:], dtype="u8")) * dataset.dtype.itemsize
+        frames = max(1, _BLOCK_BYTES // max(1, frame_bytes))
+    places = [slice(i, min(i + frames, len(dataset))) for i in range(0, len(dataset), frames)]
+    with concurrent.futures.ThreadPoolExecutor(1) as reader:
+        coming = [reader.submit(read, dataset, place, None, threads) for place in places[:1]]
+        for i, place in enumerate(places):
+            block = coming.pop().result()
+            if i + 1 < len(places):
+                coming.append(reader.submit(read, dataset, places[i + 1], None, threads))
+            yield place, block
+
+
+def _check_out(out: np.ndarray | None, shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
+    if out is None:
+        return np.empty(shape, dtype)
+    if out.shape != shape or out.dtype != dtype:
+        raise ValueError(
+            f"out has shape {out.shape} and dtype {out.dtype}, the selection {shape} and {dtype}"
+        )
+    if not out.flags.c_contiguous or not out.flags.writeable:
+        raise ValueError("out must be C-contiguous and writeable")
+    return out
+
+
+def _read_box(dataset: h5py.Dataset, box: Box, out: np.ndarray, threads: int) -> None:
+    if dataset.is_virtual:
+        _read_virtual(dataset, box, out, threads)
+        return
+    plist = dataset.id.get_create_plist()
+    if plist.get_nfilters() != 1 or plist.get_filter(0)[0] != FILTER_ID:
+        raise NotCalibratedError(f"{dataset.name} is not a calibrated dataset")
+    function = _read_function()
+    direct = out.flags.c_contiguous or _frames_apart(out)
+    words = plist.get_filter(0)[2]  # none in a dataset of the first h5calib
+    if function is None or not direct or not words or _cuts_frames(words, dataset.shape, box):
+        out[...] = dataset[tuple(slice(*bounds) for bounds in box)]
+        return
+    rank = len(box)
+    extent = ctypes.c_uint64 * rank
+    message = ctypes.create_string_buffer(MESSAGE_SIZE)
+    step = 0 if out.flags.c_contiguous else out.strides[0]
+    with h5py._objects.phil:
+        failed = function(
+            *(_any_hdf5_function(), dataset.id.id, rank),
+            *(extent(*(a for a, _ in box)), extent(*(b - a for a, b in box))),
+            *(out.ctypes.data, step, threads),
+            ctypes.cast(ctypes.pythonapi.PyEval_SaveThread, ctypes.c_void_p),
+            ctypes.cast(ctypes.pythonapi.PyEval_RestoreThread, ctypes.c_void_p),
+            *(message, MESSAGE_SIZE),
+        )
+    if failed:
+        raise OSError(f"cannot read {dataset.name}: {message.value.decode(errors='replace')}")
+
+
+def _cuts_frames(words: tuple[int, ...], shape: tuple[int, ...], box: Box) -> bool:
+    """Whether only parts of frames are asked for, of a detector that may need all of each."""
+    whole = all(b - a == n for (a, b), n in zip(box[-2:], shape[-2:], strict=True))
+    return not whole and bool(
+        _algorithms.by_id(Descriptor.decode(words).algorithm).flags & WHOLE_FRAME
+    )
+
+
+def _frames_apart(out: np.ndarray) -> bool:
+    """Whole frames with gaps between them, as a module has in an array of modules."""
+    return out.ndim == 3 and out.strides[0] > 0 and out[0].flags.c_contiguous
+
+
+def _read_virtual(dataset: h5py.Dataset, box: Box, out: np.ndarray, threads: int) -> None:
+    """Each source that is a box of its own goes straight into its place, the rest through HDF5."""
+    place = places_of_sources(dataset)
+    if place is None:
+        out[...] = dataset[tuple(slice(*bounds) for bounds in box)]
+        return
+    covered = np.zeros([b - a for a, b in box[:-2]], bool)
+    for file_name, name, source_box, target_box in place:
+        common = [(max(a, c), min(b, d)) for (a, b), (c, d) in zip(box, target_box, strict=True)]
+        if any(a >= b for a, b in common) or common[-2:] != box[-2:]:
+            continue
+        inner = [
+            (a - t[0] + s[0], b - t[0] + s[0])
+            for (a, b), t, s in zip(common, target_box, source_box["all"], strict=True)
+        ]
+        into = tuple(slice(a - o[0], b - o[0]) for (a, b), o in zip(common, box, strict=True))
+        with source_of(dataset, file_name, name) as source:
+            kept = [bounds for bounds, keep in zip(inner, source_box["keep"], strict=True) if keep]
+            axes = tuple(k for k, keep in enumerate(source_box["keep"]) if not keep)
+            _read_box(source, kept, np.squeeze(out[into], axis=axes), threads)
+        covered[into[:-2]] = True
+    if not covered.all():
+        out[...] = dataset[tuple(slice(*bounds) for bounds in box)]
+
+
+@functools.cache
+def _read_function() -> Any:
+    """h5calib_plugin_read, or None where the libhdf5 of h5py cannot be named to it."""
+    plugin = _plugin.plugin_library()
+    if plugin is None:
+        raise NotInstalledError("the h5calib filter plugin was not found: see `h5calib doctor`")
+    if _any_hdf5_function() is None:
+        return None
+    c = ctypes
+    function = plugin.h5calib_plugin_read
+    extent = c.POINTER(c.c_uint64)
+    function.restype = c.c_int
+    function.argtypes = (
+        *(c.c_void_p, c.c_int64, c.c_uint, extent, extent, c.c_void_p, c.c_uint64, c.c_uint),
+        *(c.c_void_p, c.c_void_p, c.c_char_p, c.c_size_t),
+    )
+    return function
+
+
+_any_hdf5_function = _plugin._write_chunk_address

@@ -1,0 +1,32 @@
+"""A shot as an image file, without loss or not at all."""
+
+import numpy as np
+import tifffile
+from PIL import Image
+
+from ..errors import ImageError
+
+
+def write_image(path, shot):
+    """Write the pixels of a `openpmd_ccd.reading.scan.Shot` as TIFF or PNG, by the path's ending.
+
+    TIFF takes every type. PNG takes uint8 (grey, colour) and uint16 (grey); anything else is
+    an `ImageError`, as PNG could only hold it with loss.
+    """
+    pixels = np.asarray(shot.pixels)
+    if str(path).endswith(".png"):
+        _write_png(path, pixels, shot)
+    else:
+        colour = len(shot.components) in (3, 4)
+        tifffile.imwrite(path, pixels, photometric="rgb" if colour else "minisblack")
+
+
+def _write_png(path, pixels, shot):
+    grey = pixels.ndim == 2
+    fits = pixels.dtype == np.uint8 or (pixels.dtype == np.uint16 and grey)
+    if "page" in shot.axes or not fits:
+        raise ImageError(
+            f"shot {shot.number} ({pixels.dtype}, axes {shot.axes}) "
+            "does not fit into a PNG: use tiff"
+        )
+    Image.fromarray(pixels).save(path)

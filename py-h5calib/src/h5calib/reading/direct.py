@@ -15,7 +15,8 @@ from ..binding import algorithms as _algorithms
 from ..binding import plugin as _plugin
 from ..binding.algorithms import WHOLE_FRAME
 from ..binding.library import MESSAGE_SIZE
-from ..contents.descriptor import FILTER_ID, Descriptor
+from ..contents.descriptor import Descriptor
+from ..contents.layout import filter_words
 from ..contents.virtual import places_of_sources, source_of
 from ..errors import NotCalibratedError, NotInstalledError
 from .selection import Box, bounds_of, normalise
@@ -39,7 +40,10 @@ def read(
     dataset : h5py.Dataset
         (frames..., y, x), calibrated or virtual.
     selection : as for h5py
-        Slices, integers, an ellipsis; along the first axis also a list or a boolean mask.
+        Slices, integers, an ellipsis, and a rising list or a boolean mask along one axis (along
+        the first it is read frame by frame, along others by HDF5). What h5py refuses is refused:
+        fractions, text, negative steps, frames twice or in another order. So are True and False
+        in place of a number.
     out : array, optional
         C-contiguous, of the selection's shape and the dataset's dtype; returned.
     threads : int, optional
@@ -63,9 +67,13 @@ def read(
     array([[6., 6.],
            [6., 6.]], dtype=float32)
     """
-    boxes, steps, shape = normalise(selection, dataset.shape)
-    out = _check_out(out, shape, dataset.dtype)
+    selected = normalise(selection, dataset.shape)
+    if selected is None:
+        return _by_h5py(dataset, selection, out)
+    boxes, steps = selected.boxes, selected.steps
+    out = _check_out(out, selected.shape, dataset.dtype)
     if out.size == 0:
+        _require_calibrated(dataset)
         return out
     plain = all(step is None for step in steps) and len(boxes) == 1
     target = out if plain else np.empty([b - a for a, b in bounds_of(boxes)], dataset.dtype)
@@ -76,7 +84,7 @@ def read(
         _read_box(dataset, box, target[at : at + n], threads or 0)
         at += n
     if not plain:
-        out[...] = target[tuple(slice(None, None, s) for s in steps)].reshape(shape)
+        out[...] = target[tuple(slice(None, None, s) for s in steps)].reshape(out.shape)
     return out
 
 
@@ -130,16 +138,32 @@ def _check_out(out: np.ndarray | None, shape: tuple[int, ...], dtype: np.dtype) 
     return out
 
 
+def _by_h5py(dataset: h5py.Dataset, selection: Any, out: np.ndarray | None) -> np.ndarray:
+    """What is no box, or is refused, by h5py."""
+    _require_calibrated(dataset)
+    values = np.asarray(dataset[selection])
+    if out is None:
+        return values
+    out = _check_out(out, values.shape, dataset.dtype)
+    out[...] = values
+    return out
+
+
+def _require_calibrated(dataset: h5py.Dataset) -> tuple[int, ...]:
+    """Its filter parameters: none of one of the first h5calib, or of a virtual dataset."""
+    words = () if dataset.is_virtual else filter_words(dataset)
+    if words is None:
+        raise NotCalibratedError(f"{dataset.name} is not a calibrated dataset")
+    return words
+
+
 def _read_box(dataset: h5py.Dataset, box: Box, out: np.ndarray, threads: int) -> None:
     if dataset.is_virtual:
         _read_virtual(dataset, box, out, threads)
         return
-    plist = dataset.id.get_create_plist()
-    if plist.get_nfilters() != 1 or plist.get_filter(0)[0] != FILTER_ID:
-        raise NotCalibratedError(f"{dataset.name} is not a calibrated dataset")
+    words = _require_calibrated(dataset)
     function = _read_function()
     direct = out.flags.c_contiguous or _frames_apart(out)
-    words = plist.get_filter(0)[2]  # none in a dataset of the first h5calib
     if function is None or not direct or not words or _cuts_frames(words, dataset.shape, box):
         out[...] = dataset[tuple(slice(*bounds) for bounds in box)]
         return

@@ -56,8 +56,11 @@ rising = st.lists(st.integers(-3, 7), max_size=5, unique=True).map(sorted)
 lists = st.lists(numbers, max_size=4) | rising | masks | st.lists(st.floats(0, 4), max_size=3)
 arrays = st.builds(lambda values, kind: np.array(values).astype(kind), rising, kinds)
 odd = st.sampled_from(
-    [None, 1.0, -0.5, "1", b"1", {}, {1}, np.float32(1), np.uint8(4), np.array(2), range(1, 4)]
-    + [np.array([[0, 1]]), [[0, 1]], [0, "1"], np.array([], "f8"), range(0), 10**30, [10**30]]
+    [
+        *(None, 1.0, -0.5, "1", b"1", {}, {1}, np.float32(1), np.uint8(4), np.array(2)),
+        *(range(1, 4), range(0), np.array([[0, 1]]), [[0, 1]], [0, "1"], np.array([], "f8")),
+        *(10**30, [10**30]),
+    ]
 )
 items = numbers | slices | lists | arrays | odd | st.just(Ellipsis)
 selections = items | st.lists(items, max_size=4).map(tuple)

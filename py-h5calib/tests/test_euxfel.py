@@ -274,7 +274,7 @@ def test_again(folder, rng, contents):
         assert contents(view) == before
     run(*create, folder / "constants", "--overwrite")
     with h5py.File(folder / "v.h5") as view:
-        assert len(view["h5calib"]) == 4
+        assert len(view["h5calib"]) == 8  # each file of each module, alone and for the whole
 
 
 def test_a_raw_file_is_never_the_view(folder, rng):

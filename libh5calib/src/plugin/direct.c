@@ -78,6 +78,29 @@ static uint64_t slab_of(const calibrated *c, const selection *s, uint64_t first)
     return c->rank > 2 ? h5calib_constants_fit(c, first + s->start[0], n) : s->count[0];
 }
 
+/* The selection without the axis for the module, which the set-up dataset leaves out. */
+static bool drop_module_axis(const calibrated *c, selection *s, uint64_t *start, uint64_t *count,
+                             char *message, size_t size)
+{
+    if (!c->module_axis || s->rank != (unsigned)c->rank + 1)
+        return true;
+    const unsigned at = s->rank - 3;
+    if (s->start[at] != 0 || s->count[at] != 1) {
+        h5calib_say(message, size, "the selection lies outside the dataset");
+        return false;
+    }
+    for (unsigned i = 0, k = 0; i < s->rank; i++) {
+        if (i == at)
+            continue;
+        start[k] = s->start[i];
+        count[k++] = s->count[i];
+    }
+    s->start = start;
+    s->count = count;
+    s->rank--;
+    return true;
+}
+
 static bool compute(binding *b, calibrated *c, const selection *s, char *message, size_t size)
 {
     uint64_t start[H5CALIB_MAX_RANK], count[H5CALIB_MAX_RANK], n;
@@ -112,8 +135,9 @@ static bool compute(binding *b, calibrated *c, const selection *s, char *message
     return true;
 }
 
-static bool read_direct(binding *b, hid_t dataset, const selection *s, char *message, size_t size)
+static bool read_direct(binding *b, hid_t dataset, selection *s, char *message, size_t size)
 {
+    uint64_t start[H5CALIB_MAX_RANK], count[H5CALIB_MAX_RANK];
     unsigned words[H5CALIB_MAX_WORDS];
     size_t n;
     h5calib_descriptor d;
@@ -128,9 +152,12 @@ static bool read_direct(binding *b, hid_t dataset, const selection *s, char *mes
     hid_t file = b->api.H5Iget_file_id(dataset);
     view *v = file >= 0 ? view_of(b, file, &d, message, size) : NULL;
     calibrated *c = v ? h5calib_calibrated_open(b, v, &d, words, n, message, size) : NULL;
-    bool ok = c && s->rank == (unsigned)c->rank;
-    if (c && !ok)
-        h5calib_say(message, size, "the selection has %u axes, the dataset %d", s->rank, c->rank);
+    bool ok = c && drop_module_axis(c, s, start, count, message, size);
+    if (ok && s->rank != (unsigned)c->rank) {
+        h5calib_say(message, size, "the selection has %u axes, the dataset %d", s->rank,
+                    c->rank + c->module_axis);
+        ok = false;
+    }
     ok = ok && compute(b, c, s, message, size);
     if (c)
         h5calib_calibrated_release(b, c);
@@ -163,12 +190,12 @@ int h5calib_plugin_read(void *function, int64_t dataset, unsigned rank, const ui
                         size_t message_size)
 {
     h5calib_quiet quiet;
-    const selection s = {.rank = rank,
-                         .start = start,
-                         .count = count,
-                         .out = out,
-                         .frame_step = (size_t)frame_step,
-                         .threads = threads ? threads : h5calib_team_threads()};
+    selection s = {.rank = rank,
+                   .start = start,
+                   .count = count,
+                   .out = out,
+                   .frame_step = (size_t)frame_step,
+                   .threads = threads ? threads : h5calib_team_threads()};
     binding *b = h5calib_bind(function, message, message_size);
     if (!b || b->guest || rank == 0 || rank > H5CALIB_MAX_RANK) {
         if (b)

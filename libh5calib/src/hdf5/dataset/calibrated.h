@@ -25,6 +25,7 @@ typedef struct calibrated {
 
     int rank; /* frame axes, then y and x */
     hsize_t dims[H5CALIB_MAX_RANK], chunk[H5CALIB_MAX_RANK];
+    bool module_axis;    /* the dataset has one of length 1 before y, left out of these */
     h5calib_dtype dtype; /* of the calibrated values */
 
     h5calib_calibrator *calibrator;

@@ -82,11 +82,29 @@ static bool take_dataset(binding *b, calibrated *c, hid_t group, const unsigned 
 
 /* ---- raw data, frames ------------------------------------------------------------------- */
 
+/* A dataset made for a whole of several modules has an axis of length 1 for the module before y,
+ * which raw data do not have: HDF5 maps sources of the whole's rank many times as fast as others.
+ * It counts for nothing here. */
+static void drop_module_axis(calibrated *c, int raw_frame_axes)
+{
+    const int at = c->rank - 3;
+    c->module_axis = at >= 1 && raw_frame_axes == at && c->dims[at] == 1 && c->chunk[at] == 1;
+    if (!c->module_axis)
+        return;
+    for (int i = at; i < at + 2; i++) {
+        c->dims[i] = c->dims[i + 1];
+        c->chunk[i] = c->chunk[i + 1];
+    }
+    c->rank--;
+}
+
 static bool check_raw(calibrated *c, char *message, size_t size)
 {
     const h5calib_raw_layout layout = c->algorithm->raw_layout;
-    const int lead = c->rank - 2, extra = layout != H5CALIB_RAW_ONE;
+    const int extra = layout != H5CALIB_RAW_ONE;
     const h5calib_source *raw = &c->raw;
+    drop_module_axis(c, raw->rank - 2 - extra);
+    const int lead = c->rank - 2;
     bool ok = raw->rank == c->rank + extra;
     c->n_raw_frames = 1;
     for (int i = 0; ok && i < lead; i++) {

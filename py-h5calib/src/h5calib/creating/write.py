@@ -88,13 +88,13 @@ def put_in_place(
     """Link the dataset under its name; returns the dataset that had it, if there was one."""
     link = group.get(name, getlink=True)
     if link is None:
-        undo.callback(_remove, group, _first_missing(group, name))
+        undo.callback(remove_path, group, _first_missing(group, name))
         group[name] = dataset
         return None
     old = group[name] if isinstance(link, h5py.HardLink) else None
     del group[name]
     undo.callback(group.__setitem__, name, link if old is None else old)
-    undo.callback(_remove, group, name)
+    undo.callback(remove_path, group, name)
     group[name] = dataset
     return old
 
@@ -103,7 +103,7 @@ def remove_home_of(dataset: h5py.Dataset) -> None:
     """Remove the configuration of a calibrated dataset that no other link leads to."""
     words = filter_words(dataset)
     if words and h5py.h5o.get_info(dataset.id).rc == 1:
-        _remove(dataset.file, f"{HOME}/{Descriptor.decode(words).dataset_uuid.hex()}")
+        remove_path(dataset.file, f"{HOME}/{Descriptor.decode(words).dataset_uuid.hex()}")
 
 
 def write_text(target: h5py.Dataset | h5py.Group, name: str, text: str) -> None:
@@ -151,7 +151,7 @@ def ensure_file_uuid(file: h5py.File, undo: ExitStack) -> bytes:
 
 def _create_home(file: h5py.File, name: str, undo: ExitStack) -> h5py.Group:
     path = f"{HOME}/{name}"
-    undo.callback(_remove, file, _first_missing(file, path))
+    undo.callback(remove_path, file, _first_missing(file, path))
     return file.create_group(path)
 
 
@@ -234,6 +234,6 @@ def _first_missing(group: h5py.Group, name: str) -> str:
     return done.rstrip("/")
 
 
-def _remove(group: h5py.Group, name: str) -> None:
+def remove_path(group: h5py.Group, name: str) -> None:
     if group.get(name, getlink=True) is not None:
         del group[name]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
 import h5py
@@ -15,13 +16,17 @@ STACKED = ("data", "trainId", "pulseId", "module")  # what stack_modules makes
 
 @dataclass(frozen=True, eq=False)
 class Piece:
-    """A calibrated dataset of one module: its entries and their keys (train, pulse)."""
+    """A calibrated dataset of one module: its entries and their keys (train, pulse).
+
+    `with_axis` is where the same values are in the rank of the whole, if they are anywhere.
+    """
 
     module: int
     file: str
     path: str
     entries: np.ndarray
     keys: np.ndarray
+    with_axis: str | None = None
 
 
 def stack_modules(
@@ -39,16 +44,15 @@ def stack_modules(
     between = tuple(length for length in shape[1:-2] if length != 1)
     layout = h5py.VirtualLayout((len(keys), *between, len(modules), *shape[-2:]), dtype)
     for piece in pieces:
-        shape, _ = _shape_of(file, piece)
-        source = h5py.VirtualSource(_source_name(file, piece, links), piece.path, shape, dtype)
+        path, shape = _source_of(file, piece, len(layout.shape))
+        source = h5py.VirtualSource(_source_name(file, piece, links), path, shape, dtype)
         column = modules.index(piece.module)
+        same_rank = len(shape) == len(layout.shape)
+        where = slice(column, column + 1) if same_rank else column
+        taken = [slice(None) if same_rank or n != 1 else 0 for n in shape[1:-2]]
         for first, start, count in spans(piece, keys):
-            taken = (
-                slice(start, start + count),
-                *(slice(None) if n != 1 else 0 for n in shape[1:-2]),
-            )
-            place = (slice(first, first + count), *(slice(None) for _ in between), column)
-            layout[place] = source[taken]
+            place = (slice(first, first + count), *(slice(None) for _ in between), where)
+            layout[place] = source[(slice(start, start + count), *taken)]
     group, _, last = name.rpartition("/")
     home = file.require_group(group or "/")
     dataset = home.create_virtual_dataset(last, layout, fillvalue=nothing_of(dtype))
@@ -100,11 +104,22 @@ def key_numbers(keys: np.ndarray) -> np.ndarray:
     return keys[:, 0] << np.uint64(20) | keys[:, 1]
 
 
+def _source_of(file: h5py.File, piece: Piece, rank: int) -> tuple[str, tuple[int, ...]]:
+    """The dataset of a piece that has the rank of the whole, or, without one, the piece itself."""
+    with _opened(file, piece) as there:
+        shape = there[piece.path].shape
+        if len(shape) != rank and piece.with_axis in there:
+            return piece.with_axis, there[piece.with_axis].shape
+        return piece.path, shape
+
+
 def _shape_of(file: h5py.File, piece: Piece) -> tuple[tuple[int, ...], np.dtype]:
-    if piece.file == file.filename:
-        return file[piece.path].shape, file[piece.path].dtype
-    with h5py.File(piece.file, "r") as other:
-        return other[piece.path].shape, other[piece.path].dtype
+    with _opened(file, piece) as there:
+        return there[piece.path].shape, there[piece.path].dtype
+
+
+def _opened(file: h5py.File, piece: Piece) -> AbstractContextManager[h5py.File]:
+    return nullcontext(file) if piece.file == file.filename else h5py.File(piece.file, "r")
 
 
 def _source_name(file: h5py.File, piece: Piece, links: str) -> str:

@@ -6,6 +6,7 @@ import concurrent.futures
 import ctypes
 import functools
 from collections.abc import Iterator
+from contextlib import ExitStack
 from typing import Any
 
 import h5py
@@ -17,9 +18,9 @@ from ..binding.algorithms import WHOLE_FRAME
 from ..binding.library import MESSAGE_SIZE
 from ..contents.descriptor import Descriptor
 from ..contents.layout import filter_words
-from ..contents.virtual import places_of_sources, source_of
 from ..errors import NotCalibratedError, NotInstalledError
 from .selection import Box, bounds_of, normalise
+from .virtual import Sources, mappings_of
 
 _BLOCK_BYTES = 256 * 1024 * 1024
 
@@ -194,32 +195,34 @@ def _cuts_frames(words: tuple[int, ...], shape: tuple[int, ...], box: Box) -> bo
 
 def _frames_apart(out: np.ndarray) -> bool:
     """Whole frames with gaps between them, as a module has in an array of modules."""
-    return out.ndim == 3 and out.strides[0] > 0 and out[0].flags.c_contiguous
+    frame = (
+        out.reshape(out.shape[0], *out.shape[2:]) if out.ndim == 4 and out.shape[1] == 1 else out
+    )
+    return frame.ndim == 3 and frame.strides[0] > 0 and frame[0].flags.c_contiguous
 
 
 def _read_virtual(dataset: h5py.Dataset, box: Box, out: np.ndarray, threads: int) -> None:
-    """Each source that is a box of its own goes straight into its place, the rest through HDF5."""
-    place = places_of_sources(dataset)
-    if place is None:
-        out[...] = dataset[tuple(slice(*bounds) for bounds in box)]
-        return
+    """Each source goes straight into its place, where none is there is the fill value."""
+    mappings = mappings_of(dataset)
     covered = np.zeros([b - a for a, b in box[:-2]], bool)
-    for file_name, name, source_box, target_box in place:
-        common = [(max(a, c), min(b, d)) for (a, b), (c, d) in zip(box, target_box, strict=True)]
-        if any(a >= b for a, b in common) or common[-2:] != box[-2:]:
-            continue
-        inner = [
-            (a - t[0] + s[0], b - t[0] + s[0])
-            for (a, b), t, s in zip(common, target_box, source_box["all"], strict=True)
-        ]
-        into = tuple(slice(a - o[0], b - o[0]) for (a, b), o in zip(common, box, strict=True))
-        with source_of(dataset, file_name, name) as source:
-            kept = [bounds for bounds, keep in zip(inner, source_box["keep"], strict=True) if keep]
-            axes = tuple(k for k, keep in enumerate(source_box["keep"]) if not keep)
-            _read_box(source, kept, np.squeeze(out[into], axis=axes), threads)
-        covered[into[:-2]] = True
+    with ExitStack() as files:
+        sources = Sources(dataset, files)
+        if mappings is None:
+            sources.check()
+            out[...] = dataset[tuple(slice(*bounds) for bounds in box)]
+            return
+        for mapping in mappings:
+            part = mapping.common(box)
+            if part is None:
+                continue
+            into = tuple(slice(a - o[0], b - o[0]) for (a, b), o in zip(part, box, strict=True))
+            inner = mapping.source_of(part)
+            there = out[into].view()
+            there.shape = tuple(b - a for a, b in inner)  # axes of length 1 come and go
+            _read_box(sources.open(mapping.file, mapping.path), inner, there, threads)
+            covered[into[:-2]] = True
     if not covered.all():
-        out[...] = dataset[tuple(slice(*bounds) for bounds in box)]
+        out[~covered] = dataset.fillvalue
 
 
 @functools.cache

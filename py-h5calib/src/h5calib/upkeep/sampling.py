@@ -34,9 +34,10 @@ def differing_chunk(
             slice(int(i) * c, min((int(i) + 1) * c, n))
             for i, c, n in zip(place, dataset.chunks, dataset.shape, strict=True)
         )
-        some, ids = _raw_frames(raw, cells, frames, region[:-2])
+        some, ids = _raw_frames(raw, cells, frames, region[:n_axes])  # not the module's axis
         expected = calibration.reference(some, ids, _dtype(dataset))[(..., *region[-2:])]
-        if message := _difference(dataset[region], expected, dataset.dtype):
+        found = dataset[region].reshape(expected.shape)
+        if message := _difference(found, expected, dataset.dtype):
             start = ", ".join(str(part.start) for part in region)
             return f"the chunk at ({start}) differs from the NumPy reference: {message}"
     return None

@@ -79,7 +79,9 @@ def _write_files(
         with h5py.File(overview, "x", libver=LIBVER) as file:
             written.append(overview)
             pieces = [
-                (one.strand.label, one.piece(path)) for path, made in groups.items() for one in made
+                (one.strand.label, one.piece(path, detector))
+                for path, made in groups.items()
+                for one in made
             ]
             stack_all(file, detector, pieces, links=links)
     except BaseException:

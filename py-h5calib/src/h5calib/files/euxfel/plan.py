@@ -7,6 +7,7 @@ beside it, and ``<detector>/data``, one virtual dataset over all modules.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -15,6 +16,7 @@ import h5py
 import numpy as np
 
 from ...contents.file_names import name_in
+from ...creating.module_axis import with_module_axis
 from ..search import constants_of
 from ..stack import STACKED, Piece, join_files, stack_modules
 from ..view import Entry, View, make_room
@@ -32,10 +34,17 @@ class Made:
     strand: Strand
     entry: Entry
 
-    def piece(self, file: str) -> Piece:
+    def piece(self, file: str, detector: str) -> Piece:
         """What it is in one virtual dataset over all modules, seen from the view's file."""
-        strand = self.strand
-        return Piece(strand.part.module, file, self.entry.name, strand.places, strand.keys)
+        strand, name = self.strand, self.with_axis(detector)
+        return Piece(strand.part.module, file, self.entry.name, strand.places, strand.keys, name)
+
+    def with_axis(self, detector: str) -> str:
+        """Where its values are in the rank of that virtual dataset."""
+        home = f"{detector}/{self.strand.label}" if self.strand.label else detector
+        number = re.search(r"/parts/(\d+)/", self.entry.name)
+        several = f"_{number[1]}" if number else ""
+        return f"{home}/modules/{self.strand.part.module:02d}{several}"
 
 
 def view(
@@ -122,19 +131,32 @@ def plan_run(
 def finisher(
     detector: str, made: Sequence[Made], stacked: bool
 ) -> Callable[[h5py.File, bool, str], list[str]]:
-    """Makes virtual datasets over the files of each module and, `stacked`, over all modules."""
+    """Makes virtual datasets over the files of each module and, `stacked`, over all modules.
+
+    For those over all modules, in whatever file, each module's dataset is there in their rank too.
+    """
 
     def finish(file: h5py.File, overwrite: bool, links: str) -> list[str]:
         names = []
+        for one in made:
+            _add_axis(file, one, detector, overwrite)
         for base, several in _by(made, lambda one: one.strand.base).items():
             if len(several) > 1:
                 names.append(_join(file, base, several, overwrite, links))
         if stacked:
-            pieces = [(one.strand.label, one.piece(file.filename)) for one in made]
+            pieces = [(one.strand.label, one.piece(file.filename, detector)) for one in made]
             names += stack_all(file, detector, pieces, overwrite, links)
         return names
 
     return finish
+
+
+def _add_axis(file: h5py.File, one: Made, detector: str, overwrite: bool) -> None:
+    name, dataset = one.with_axis(detector), file[one.entry.name]
+    if not overwrite and name in file:
+        make_room(file, name, overwrite)
+    if 1 not in dataset.shape[1:-2]:  # a module's axis, or one that the whole leaves out
+        with_module_axis(dataset, name)
 
 
 def stack_all(

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 import h5calib
+from h5calib.reading import direct
 
 CREATE = h5calib.create_calibrated_dataset
 
@@ -192,3 +193,23 @@ def test_after_a_failed_overwrite_the_old_values_are_read(view, jungfrau, calibr
     expected = h5calib.calibrate(jungfrau[0], calibration)
     assert np.array_equal(dataset[()], expected, equal_nan=True)
     assert np.array_equal(view["calibrated"][()], expected, equal_nan=True)
+
+
+@pytest.mark.parametrize(
+    ("options", "cut"), [({}, False), ({"common_mode": 2}, True), ({"common_mode": 0}, False)]
+)
+def test_a_region_goes_through_hdf5_only_with_a_common_mode(
+    view, jungfrau, monkeypatch, options, cut
+):
+    calibration = h5calib.Jungfrau(**jungfrau[1], **options)
+    whole = (1, *jungfrau[0].shape[1:])
+    dataset = h5calib.create_calibrated_dataset(view, "v", "raw", calibration, chunks=whole)
+    expected = dataset[1:5, 3:9, 2:11]
+    asked = []
+    function = direct._read_function()
+    monkeypatch.setattr(
+        direct, "_read_function", lambda: lambda *a: asked.append(a) or function(*a)
+    )
+    read = h5calib.read(dataset, np.s_[1:5, 3:9, 2:11])
+    assert np.array_equal(read, expected, equal_nan=True)
+    assert (not asked) == cut

@@ -131,7 +131,6 @@ static h5calib_status do_piece(job *j, size_t piece)
     const size_t raw_size = h5calib_dtype_size(j->run.raw_dtype);
     const size_t out_size = h5calib_dtype_size(j->run.out_dtype);
     const size_t values = j->run.raw[1] ? 2 : 1;
-    const size_t most = h5calib_together_frames();
     h5calib_run run = j->run;
     run.first = piece % blocks * j->piece_pixels;
     run.count = j->pixels - run.first < j->piece_pixels ? j->pixels - run.first : j->piece_pixels;
@@ -154,7 +153,7 @@ static h5calib_status do_piece(job *j, size_t piece)
             h5calib_calibrator_locate(j->calibrator, j->cell_ids[frame], j->n_cells, &cell,
                                       &run.weight);
         runs[n_runs++] = run;
-        if (n_runs < most && i + 1 < group->first + group->count)
+        if (n_runs < H5CALIB_MOST_FRAMES && i + 1 < group->first + group->count)
             continue;
         h5calib_status status = h5calib_calibrate_runs(j->calibrator, group->cell, runs, n_runs);
         if (status)

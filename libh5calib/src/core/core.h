@@ -15,6 +15,13 @@
 
 #define H5CALIB_MAX_CONSTANTS 16
 
+/* gcc and clang ignore __declspec(thread), for Windows too. */
+#ifdef _MSC_VER
+#define H5CALIB_THREAD_LOCAL __declspec(thread)
+#else
+#define H5CALIB_THREAD_LOCAL _Thread_local
+#endif
+
 typedef struct h5calib_calibrator h5calib_calibrator;
 typedef struct h5calib_cell h5calib_cell;
 
@@ -59,25 +66,16 @@ size_t h5calib_cell_bytes(const h5calib_cell *cell);
 /* Results of more bytes are not found in the caches again. */
 #define H5CALIB_STREAM_BYTES ((size_t)8 << 20)
 
-/* Some ways that pay on one maker's processors cost time on another's. */
-bool h5calib_processor_is_amd(void);
-
-/* How many frames of one cell are best done side by side, block by block: one where the
- * constants of all cells come fast enough from a cache for every frame (on AMD's Zen 4 the third
- * level gives them as fast as they are used, on Intel's Emerald Rapids only a core's own does),
- * many where they do not. */
+/* How many frames of one cell are best done side by side, block by block, a constant loaded once
+ * for several of them (dispatch.c): one where the constants of all cells come fast enough from a
+ * core's own cache for every frame, many where they do not. */
 enum { H5CALIB_MOST_FRAMES = 16 };
+#define H5CALIB_NEAR_CACHE_BYTES ((size_t)1 << 20)
 static inline size_t h5calib_group_frames(const h5calib_cell *cell, size_t n_cells)
 {
-    const size_t near = (size_t)(h5calib_processor_is_amd() ? 16 : 1) << 20;
-    return cell && h5calib_cell_bytes(cell) * n_cells > near ? H5CALIB_MOST_FRAMES : 1;
-}
-
-/* How many of them are best computed together, a constant loaded once for several of them
- * (dispatch.c). Not measured on AMD's processors. */
-static inline size_t h5calib_together_frames(void)
-{
-    return h5calib_processor_is_amd() ? 1 : H5CALIB_MOST_FRAMES;
+    return cell && h5calib_cell_bytes(cell) * n_cells > H5CALIB_NEAR_CACHE_BYTES
+               ? H5CALIB_MOST_FRAMES
+               : 1;
 }
 
 /* A run of pixels of one frame: pixels [first, first + count) in C order. */

@@ -5,9 +5,9 @@
 #include <string.h>
 
 #include "core/internal.h"
+#include "core/processor.h"
 
 #ifdef H5CALIB_X86
-#include <cpuid.h>
 #include <immintrin.h>
 #endif
 
@@ -31,15 +31,10 @@ static atomic_int in_use = NOT_YET;
 static bool cpu_has(int variant)
 {
 #ifdef H5CALIB_X86
-    __builtin_cpu_init(); /* looks at XCR0 too: the system must save the registers */
-    unsigned a, b, c = 0, d;
-    const bool f16c = __get_cpuid(1, &a, &b, &c, &d) && (c & bit_F16C);
-    const bool avx2 = __builtin_cpu_supports("avx2") && f16c;
     if (variant == H5CALIB_AVX2)
-        return avx2;
+        return h5calib_processor_has(H5CALIB_PROCESSOR_AVX2);
     if (variant == H5CALIB_AVX512)
-        return avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-               __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq");
+        return h5calib_processor_has(H5CALIB_PROCESSOR_AVX512);
 #endif
     return variant < H5CALIB_VARIANTS;
 }
@@ -124,16 +119,6 @@ extern const h5calib_checks h5calib_checks_float_avx2, h5calib_checks_float_avx5
 #ifdef H5CALIB_NEON
 extern const h5calib_checks h5calib_checks_float_neon;
 #endif
-
-bool h5calib_processor_is_amd(void)
-{
-#ifdef H5CALIB_X86
-    __builtin_cpu_init();
-    return __builtin_cpu_is("amd");
-#else
-    return false;
-#endif
-}
 
 const h5calib_checks *h5calib_checks_in_use(void)
 {

@@ -30,11 +30,9 @@
 #endif
 
 #ifdef _MSC_VER
-#define H5CALIB_THREAD_LOCAL __declspec(thread)
 #define H5CALIB_INLINE static __forceinline
 #define H5CALIB_NOINLINE __declspec(noinline)
 #else
-#define H5CALIB_THREAD_LOCAL _Thread_local
 #define H5CALIB_INLINE static inline __attribute__((always_inline))
 #ifdef __clang__
 #define H5CALIB_NOINLINE __attribute__((noinline))

@@ -318,11 +318,11 @@ static void remember(const view *v, uint64_t offset, size_t n)
 static bool goes_on(const view *v, uint64_t offset)
 {
     const uint64_t part = offset / H5CALIB_WINDOW_STEP;
-    size_t near = 0;
+    size_t nearby = 0;
     for (unsigned i = 0; i < H5CALIB_RECENT; i++)
         if (recent[i].file == v->number && recent[i].part + 1 - part <= 2)
-            near += recent[i].bytes;
-    return near > H5CALIB_GOES_ON_BYTES;
+            nearby += recent[i].bytes;
+    return nearby > H5CALIB_GOES_ON_BYTES;
 }
 
 static const char *look(h5calib_window *w, uint64_t offset)

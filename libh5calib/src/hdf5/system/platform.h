@@ -8,11 +8,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "core/core.h"
+
 #if defined(_WIN32)
 #define WIN32_LEAN_AND_MEAN
 #include <windows.h>
 typedef CRITICAL_SECTION h5calib_mutex;
-#define H5CALIB_THREAD_LOCAL __declspec(thread)
 #if defined(_MSC_VER)
 #include <intrin.h>
 #define H5CALIB_RETURN_ADDRESS() _ReturnAddress()
@@ -22,7 +23,6 @@ typedef CRITICAL_SECTION h5calib_mutex;
 #else
 #include <pthread.h>
 typedef pthread_mutex_t h5calib_mutex;
-#define H5CALIB_THREAD_LOCAL _Thread_local
 #define H5CALIB_RETURN_ADDRESS() __builtin_return_address(0)
 #endif
 

@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/processor.h"
 #include "hdf5/dataset/constants.h"
 #include "hdf5/work/jobs.h"
 
@@ -423,7 +424,7 @@ static bool begin(binding *b, h5calib_work *w, calibrated *c, const h5calib_box 
     *w = (h5calib_work){.binding = b, .c = c, .at = at[0], .threads = threads};
     /* On AMD's Zen 4 asking for memory takes more time than it saves: 5 to 20 % of AGIPD's, none of
      * JUNGFRAU's. */
-    w->fetch = !h5calib_processor_is_amd();
+    w->fetch = !h5calib_processor_has(H5CALIB_PROCESSOR_AMD);
     w->joined = at->columns == c->dims[c->rank - 1] && at->columns == at->extent[c->rank - 1];
     for (size_t i = 0; i < n_boxes; i++)
         frames += at[i].frames;
@@ -449,7 +450,7 @@ static bool arrange(h5calib_work *w, const h5calib_box *at, void *const *out, si
     if (w->in_place)
         h5calib_constants_trim(w->binding); /* tells how much may be looked at, before any is */
     h5calib_jobs_group(w);
-    w->together = w->in_place && h5calib_together_frames() > 1;
+    w->together = w->in_place != 0;
     cut(w);
     if (!make_scratch(w)) {
         h5calib_say(message, size, "out of memory");

@@ -14,7 +14,6 @@ import numpy as np
 
 from ..binding import algorithms as _algorithms
 from ..binding import plugin as _plugin
-from ..binding.algorithms import WHOLE_FRAME
 from ..binding.library import MESSAGE_SIZE
 from ..contents.descriptor import Descriptor
 from ..contents.layout import filter_words
@@ -186,11 +185,13 @@ def _read_box(dataset: h5py.Dataset, box: Box, out: np.ndarray, threads: int) ->
 
 
 def _cuts_frames(words: tuple[int, ...], shape: tuple[int, ...], box: Box) -> bool:
-    """Whether only parts of frames are asked for, of a detector that may need all of each."""
+    """Whether only parts of frames are asked for where pixels depend on others of their frame."""
     whole = all(b - a == n for (a, b), n in zip(box[-2:], shape[-2:], strict=True))
-    return not whole and bool(
-        _algorithms.by_id(Descriptor.decode(words).algorithm).flags & WHOLE_FRAME
-    )
+    if whole:
+        return False
+    descriptor = Descriptor.decode(words)
+    common_mode = _algorithms.by_id(descriptor.algorithm).parameters.get("common_mode")
+    return common_mode is not None and dict(descriptor.parameters).get(common_mode.index, 0) != 0
 
 
 def _frames_apart(out: np.ndarray) -> bool:

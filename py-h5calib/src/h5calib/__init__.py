@@ -23,6 +23,7 @@ from .detectors import (
     PhotonCounting,
 )
 from .errors import CalibrationError, MissingObjectError, NotCalibratedError, NotInstalledError
+from .lazy import LazyArray, dask_array
 from .reading.direct import iterate, read
 from .upkeep.identity import clean, new_identity
 from .upkeep.inspection import describe
@@ -43,6 +44,7 @@ __all__ = [
     "Finding",
     "FlatField",
     "Jungfrau",
+    "LazyArray",
     "Linear",
     "Lpd",
     "MissingObjectError",
@@ -56,6 +58,7 @@ __all__ = [
     "clean",
     "create_calibrated_dataset",
     "create_processed",
+    "dask_array",
     "describe",
     "iterate",
     "new_identity",

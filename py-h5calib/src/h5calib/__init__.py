@@ -24,6 +24,7 @@ from .detectors import (
 )
 from .errors import CalibrationError, MissingObjectError, NotCalibratedError, NotInstalledError
 from .lazy import LazyArray, dask_array
+from .reading.accelerate import accelerate
 from .reading.direct import iterate, read
 from .upkeep.identity import clean, new_identity
 from .upkeep.inspection import describe
@@ -53,6 +54,7 @@ __all__ = [
     "Pedestal",
     "PhotonCounting",
     "__version__",
+    "accelerate",
     "algorithms",
     "calibrate",
     "clean",

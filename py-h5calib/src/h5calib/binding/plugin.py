@@ -37,10 +37,27 @@ def register() -> None:
     if path is None:
         return
     folder = os.fsencode(path.parent)
-    if folder not in search_path():
+    defaults = search_path()
+    if folder not in defaults:
+        extend_environment(str(path.parent), defaults)
         h5py.h5pl.prepend(folder)
     # loaded at once: netCDF4 empties the list of folders when it shares this libhdf5
     h5py.h5z.filter_avail(FILTER_ID)
+
+
+def extend_environment(folder: str, defaults: list[bytes]) -> None:
+    """Name the plugin's folder in HDF5_PLUGIN_PATH, for child processes and libraries loaded later.
+
+    It comes last. The variable replaces the folders where a libhdf5 looks by default: where it is
+    not set, those of h5py's own come first, so that no other filter is lost. Nothing is changed
+    where ``H5CALIB_SET_PLUGIN_PATH=0`` says so.
+    """
+    if os.environ.get("H5CALIB_SET_PLUGIN_PATH") == "0":
+        return
+    given = os.environ.get("HDF5_PLUGIN_PATH")
+    folders = given.split(os.pathsep) if given else [os.fsdecode(path) for path in defaults]
+    if folder not in folders:
+        os.environ["HDF5_PLUGIN_PATH"] = os.pathsep.join([*folders, folder])
 
 
 def search_path() -> list[bytes]:

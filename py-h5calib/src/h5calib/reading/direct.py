@@ -21,6 +21,7 @@ from ..errors import NotCalibratedError, NotInstalledError
 from .selection import Box, bounds_of, normalise
 from .virtual import Sources, mappings_of
 
+through_hdf5 = h5py.Dataset.__getitem__  # also where `accelerate` took its place
 _BLOCK_BYTES = 256 * 1024 * 1024
 
 
@@ -141,7 +142,7 @@ def _check_out(out: np.ndarray | None, shape: tuple[int, ...], dtype: np.dtype) 
 def _by_h5py(dataset: h5py.Dataset, selection: Any, out: np.ndarray | None) -> np.ndarray:
     """What is no box, or is refused, by h5py."""
     _require_calibrated(dataset)
-    values = np.asarray(dataset[selection])
+    values = np.asarray(through_hdf5(dataset, selection))
     if out is None:
         return values
     out = _check_out(out, values.shape, dataset.dtype)
@@ -165,7 +166,7 @@ def _read_box(dataset: h5py.Dataset, box: Box, out: np.ndarray, threads: int) ->
     function = _read_function()
     direct = out.flags.c_contiguous or _frames_apart(out)
     if function is None or not direct or not words or _cuts_frames(words, dataset.shape, box):
-        out[...] = dataset[tuple(slice(*bounds) for bounds in box)]
+        out[...] = through_hdf5(dataset, tuple(slice(*bounds) for bounds in box))
         return
     rank = len(box)
     extent = ctypes.c_uint64 * rank
@@ -210,7 +211,7 @@ def _read_virtual(dataset: h5py.Dataset, box: Box, out: np.ndarray, threads: int
         sources = Sources(dataset, files)
         if mappings is None:
             sources.check()
-            out[...] = dataset[tuple(slice(*bounds) for bounds in box)]
+            out[...] = through_hdf5(dataset, tuple(slice(*bounds) for bounds in box))
             return
         for mapping in mappings:
             part = mapping.common(box)

@@ -30,14 +30,14 @@ static uint64_t state = 2026;
 
 /* ---- ours: a file that is cut short ---------------------------------------------------------- */
 
-static void refuse(const view *v, uint64_t offset, size_t n)
+static void refuse(const h5calib_opened *v, uint64_t offset, size_t n)
 {
     h5calib_window *window = NULL;
     CHECK(!h5calib_inplace_get(v, offset, n, &window), "%zu bytes at %llu", n,
           (unsigned long long)offset);
 }
 
-static const char *hold(const view *v, uint64_t offset, size_t n, h5calib_window **window)
+static const char *hold(const h5calib_opened *v, uint64_t offset, size_t n, h5calib_window **window)
 {
     const char *bytes = h5calib_inplace_get(v, offset, n, window);
     CHECK(bytes, "%zu bytes at %llu", n, (unsigned long long)offset);
@@ -48,7 +48,7 @@ static const char *hold(const view *v, uint64_t offset, size_t n, h5calib_window
  * zeros all the same. */
 static void check_cut(uint64_t size, uint64_t begin_at, uint64_t cut)
 {
-    view v = file_of("inplace_cut.bin", size);
+    h5calib_opened v = file_of("inplace_cut.bin", size);
     h5calib_window *window, *other;
     const char *bytes = hold(&v, begin_at, (size_t)(size - begin_at), &window);
     const char *same = hold(&v, begin_at, (size_t)(size - begin_at), &other);
@@ -82,7 +82,7 @@ static void check_cut(uint64_t size, uint64_t begin_at, uint64_t cut)
 static void check_cut_and_grown(void)
 {
     const uint64_t size = 5 * page;
-    view v = file_of("inplace_grown.bin", size);
+    h5calib_opened v = file_of("inplace_grown.bin", size);
     h5calib_window *window;
     const volatile char *bytes = hold(&v, 0, (size_t)size, &window);
     CHECK(ftruncate(v.fd, (off_t)(2 * page)) == 0, "no file");
@@ -99,7 +99,7 @@ static void check_cut_and_grown(void)
 static void check_grown_inside_of_a_page(void)
 {
     const uint64_t size = 5 * page;
-    view v = file_of("inplace_inside.bin", size);
+    h5calib_opened v = file_of("inplace_inside.bin", size);
     h5calib_window *window;
     const volatile char *bytes = hold(&v, 0, (size_t)size, &window);
     CHECK(ftruncate(v.fd, (off_t)(3 * page + 5)) == 0, "no file");
@@ -124,7 +124,7 @@ static void check_cuts(void)
 
 /* Two look at a file while another cuts it: what they were told is right was right. */
 typedef struct looker {
-    const view *v;
+    const h5calib_opened *v;
     uint64_t state, looked, noticed, wrong;
 } looker;
 
@@ -150,7 +150,7 @@ static void *look_on(void *data)
 }
 
 /* Each ends inside of a page, and the file with it for a moment. */
-static void write_in_parts(const view *v, uint64_t begin)
+static void write_in_parts(const h5calib_opened *v, uint64_t begin)
 {
     for (uint64_t end; begin < v->stamp.size; begin = end) {
         end = begin + 1 + random_bits(&state) % 9000;
@@ -162,7 +162,7 @@ static void check_lookers(void)
 {
     uint64_t looked = 0, noticed = 0;
     for (uint64_t round = 0; round < 40; round++) {
-        view v = file_of("inplace_lookers.bin", 256 * 1024 + 77);
+        h5calib_opened v = file_of("inplace_lookers.bin", 256 * 1024 + 77);
         looker lookers[2] = {{.v = &v, .state = round}, {.v = &v, .state = 100 + round}};
         pthread_t threads[2];
         atomic_store(&cutting, true);
@@ -485,7 +485,7 @@ static void check_those_above(void)
 static void check_blocked(void)
 {
     sigset_t bus;
-    view v = file_of("inplace_blocked.bin", page);
+    h5calib_opened v = file_of("inplace_blocked.bin", page);
     h5calib_window *window;
     sigemptyset(&bus);
     sigaddset(&bus, SIGBUS);

@@ -31,7 +31,7 @@ static int windows_of(const char *name, uint64_t at)
 }
 #define WINDOWS(name) windows_of(name, UINT64_MAX)
 
-static void look(const view *v, uint64_t offset, size_t n)
+static void look(const h5calib_opened *v, uint64_t offset, size_t n)
 {
     h5calib_window *window = NULL;
     const char *bytes = h5calib_inplace_get(v, offset, n, &window);
@@ -40,7 +40,7 @@ static void look(const view *v, uint64_t offset, size_t n)
     CHECK(h5calib_inplace_release(window), "%zu bytes at %llu", n, (unsigned long long)offset);
 }
 
-static void refuse(const view *v, uint64_t offset, size_t n)
+static void refuse(const h5calib_opened *v, uint64_t offset, size_t n)
 {
     h5calib_window *window = NULL;
     CHECK(!h5calib_inplace_get(v, offset, n, &window) && !window, "%zu bytes at %llu", n,
@@ -50,7 +50,7 @@ static void refuse(const view *v, uint64_t offset, size_t n)
 /* A file that ends in the middle of a page, in its fourth window. */
 static void check_bytes(void)
 {
-    view v = file_of("inplace_bytes.bin", 3 * WINDOW + 2 * MIB + 1234);
+    h5calib_opened v = file_of("inplace_bytes.bin", 3 * WINDOW + 2 * MIB + 1234);
     const uint64_t size = v.stamp.size;
     for (int i = 0; i < 400; i++) {
         const size_t n = 1 + (size_t)below(i % 8 ? 5000 : 200000);
@@ -73,12 +73,12 @@ static void check_bytes(void)
     refuse(&v, size + 5 * WINDOW, 1);
     refuse(&v, UINT64_MAX - 4, 3);
     refuse(&v, UINT64_MAX - 4, 10);
-    view image = v;
+    h5calib_opened image = v;
     image.fd = -1;
     refuse(&image, 0, 1);
 
     /* not of a file that is not as it was opened, or may be changed without a trace */
-    view opened = v;
+    h5calib_opened opened = v;
     opened.settled = false;
     refuse(&opened, 0, 1);
     write_bytes(&v, size, size + 1000);
@@ -91,7 +91,7 @@ static void check_bytes(void)
 /* Two files, the same offsets. */
 static void check_files_apart(void)
 {
-    view one = file_of("inplace_one.bin", MIB), other = empty_file("inplace_other.bin");
+    h5calib_opened one = file_of("inplace_one.bin", MIB), other = empty_file("inplace_other.bin");
     h5calib_window *window;
     CHECK(ftruncate(other.fd, MIB) == 0 && pwrite(other.fd, "other", 5, 70000) == 5, "no file");
     open_view(&other);
@@ -111,7 +111,7 @@ static void check_several(void)
 {
     enum { N = 5, BYTES = 1000 };
     const char *name = "inplace_several.bin";
-    view v = file_of(name, 2 * STEP);
+    h5calib_opened v = file_of(name, 2 * STEP);
     const uint64_t offsets[N] = {STEP - 500, 7, 2 * STEP - 999, 7, STEP};
     const char *bytes[N];
     h5calib_window *windows[N], *held[N];
@@ -136,10 +136,10 @@ static void check_several(void)
 }
 
 /* A file of holes: its pages are in memory once they were read. */
-static view sparse_file(const char *name, uint64_t size)
+static h5calib_opened sparse_file(const char *name, uint64_t size)
 {
     char byte;
-    view v = empty_file(name);
+    h5calib_opened v = empty_file(name);
     CHECK(ftruncate(v.fd, (off_t)size) == 0, "no file");
     open_view(&v);
     for (uint64_t at = 0; at < size; at += 2 * MIB)
@@ -147,7 +147,7 @@ static view sparse_file(const char *name, uint64_t size)
     return v;
 }
 
-static h5calib_window *hold(const view *v, uint64_t offset)
+static h5calib_window *hold(const h5calib_opened *v, uint64_t offset)
 {
     h5calib_window *window;
     CHECK(h5calib_inplace_get(v, offset, 1, &window), "at %llu", (unsigned long long)offset);
@@ -157,7 +157,7 @@ static h5calib_window *hold(const view *v, uint64_t offset)
 static void check_bound(void)
 {
     const char *name = "inplace_bound.bin";
-    view v = sparse_file(name, 40 * WINDOW);
+    h5calib_opened v = sparse_file(name, 40 * WINDOW);
     for (uint64_t i = 0; i < 40; i++)
         h5calib_inplace_release(hold(&v, i * WINDOW));
     CHECK(WINDOWS(name) == H5CALIB_WINDOWS, "%d windows", WINDOWS(name));
@@ -187,7 +187,7 @@ static void check_bound(void)
 static void check_used_windows(void)
 {
     const char *name = "inplace_used.bin";
-    view v = file_of(name, 3 * MIB), other = sparse_file("inplace_more.bin", 20 * WINDOW);
+    h5calib_opened v = file_of(name, 3 * MIB), other = sparse_file("inplace_more.bin", 20 * WINDOW);
     h5calib_window *window, *again;
     const char *bytes = h5calib_inplace_get(&v, 1001, 2 * MIB, &window);
     CHECK(bytes, "not looked at");
@@ -208,7 +208,7 @@ static void check_used_windows(void)
 
     h5calib_inplace_bound(SIZE_MAX);
     bytes = h5calib_inplace_get(&v, 1001, 2 * MIB, &window);
-    h5calib_inplace_forget(&v);
+    h5calib_inplace_forget(v.number);
     CHECK(WINDOWS(name) == 1 && right_bytes(bytes, 1001, 2 * MIB), "unmapped while it was used");
     h5calib_inplace_release(window);
     CHECK(WINDOWS(name) == 0, "still mapped");
@@ -218,9 +218,9 @@ static void check_used_windows(void)
 
 static void check_not_in_memory(void)
 {
-    view v = file_of("inplace_cold.bin", 8 * MIB);
+    h5calib_opened v = file_of("inplace_cold.bin", 8 * MIB);
     look(&v, 4 * MIB, 100);
-    h5calib_inplace_forget(&v); /* mapped pages are not dropped */
+    h5calib_inplace_forget(v.number); /* mapped pages are not dropped */
     CHECK(fsync(v.fd) == 0, "no disk");
     posix_fadvise(v.fd, 0, 0, POSIX_FADV_DONTNEED);
     if (h5calib_in_memory(v.fd, 4 * MIB + 99))
@@ -257,7 +257,7 @@ static void check_variable(void)
 /* The parent is looking at all that may be looked at. */
 static void check_fork(unsigned parents)
 {
-    view v = file_of("inplace_fork.bin", 2 * WINDOW);
+    h5calib_opened v = file_of("inplace_fork.bin", 2 * WINDOW);
     h5calib_inplace_bound(WINDOW);
     h5calib_window *window = hold(&v, 0);
     refuse(&v, WINDOW, 1);
@@ -285,7 +285,7 @@ static void check_fork(unsigned parents)
 enum { BYTES = 1 << 18, ENOUGH = H5CALIB_GOES_ON_BYTES / BYTES + 1 };
 
 /* How many of `calls` calls, so many windows apart, find a window. */
-static unsigned found(const view *v, uint64_t step, unsigned calls, uint64_t windows)
+static unsigned found(const h5calib_opened *v, uint64_t step, unsigned calls, uint64_t windows)
 {
     unsigned some = 0;
     for (unsigned i = 0; i < calls; i++) {
@@ -303,7 +303,7 @@ static unsigned found(const view *v, uint64_t step, unsigned calls, uint64_t win
 static void check_when_it_pays(void)
 {
     const uint64_t windows = 64;
-    view v = empty_file("inplace_pays.bin"); /* a hole, but for what is in memory */
+    h5calib_opened v = empty_file("inplace_pays.bin"); /* a hole, but for what is in memory */
     char page[4096];
     CHECK(ftruncate(v.fd, (off_t)(WINDOW * windows)) == 0, "no hole");
     for (uint64_t at = 0; at < WINDOW * windows; at += BYTES)
@@ -319,7 +319,7 @@ static void check_when_it_pays(void)
     CHECK(!bytes && !first, "once");
     h5calib_inplace_get_all(&v, &where, 1, BYTES, true, &bytes, &first);
     CHECK(bytes && h5calib_inplace_release(first), "once, with all around it");
-    h5calib_inplace_forget(&v);
+    h5calib_inplace_forget(v.number);
     CHECK(WINDOWS("inplace_pays.bin") == 0, "windows");
     open_view(&v);
     CHECK(found(&v, 3, 16 * 16, 48) == 16 * (16 - ENOUGH), "in sixteen places");
@@ -333,7 +333,7 @@ static void check_when_it_pays(void)
     open_view(&v);
     for (unsigned i = 0; i < 4 * ENOUGH; i++) {
         h5calib_window *window = NULL;
-        view other = v;
+        h5calib_opened other = v;
         other.number = 1000000 + i;
         CHECK(!h5calib_inplace_get(&other, 0, BYTES, &window), "of a file never asked for");
     }

@@ -28,24 +28,24 @@ static inline bool right_bytes(const char *bytes, uint64_t offset, size_t n)
 
 /* In the current folder: /tmp may be in memory, where pages cannot be dropped. It has no name any
  * more when this returns, but /proc/self/maps has that of `name`. */
-static inline view empty_file(const char *name)
+static inline h5calib_opened empty_file(const char *name)
 {
-    view v = {.fd = open(name, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600)};
+    h5calib_opened v = {.fd = open(name, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600)};
     CHECK(v.fd >= 0 && unlink(name) == 0, "%s cannot be made here", name);
     return v;
 }
 
-/* As a view is that was just opened. */
-static inline void open_view(view *v)
+/* As a view that was just opened. */
+static inline void open_view(h5calib_opened *v)
 {
     static uint64_t last;
-    h5calib_inplace_forget(v);
+    h5calib_inplace_forget(v->number);
     v->number = ++last;
     v->settled = true;
     CHECK(h5calib_stamp_fd(v->fd, &v->stamp), "no file");
 }
 
-static inline void write_bytes(const view *v, uint64_t begin, uint64_t end)
+static inline void write_bytes(const h5calib_opened *v, uint64_t begin, uint64_t end)
 {
     static unsigned char block[1 << 16];
     for (uint64_t at = begin; at < end; at += sizeof block) {
@@ -56,9 +56,9 @@ static inline void write_bytes(const view *v, uint64_t begin, uint64_t end)
     }
 }
 
-static inline view file_of(const char *name, uint64_t size)
+static inline h5calib_opened file_of(const char *name, uint64_t size)
 {
-    view v = empty_file(name);
+    h5calib_opened v = empty_file(name);
     write_bytes(&v, 0, size);
     open_view(&v);
     usleep(12000); /* longer than a tick of the clock: whatever is done to it now shows */
@@ -66,9 +66,9 @@ static inline view file_of(const char *name, uint64_t size)
 }
 
 /* As a program that reads this file does when it is done with it. */
-static inline void close_file(view *v)
+static inline void close_file(h5calib_opened *v)
 {
-    h5calib_inplace_forget(v);
+    h5calib_inplace_forget(v->number);
     close(v->fd);
 }
 
@@ -76,7 +76,7 @@ static inline void close_file(view *v)
 enum { SKIPPED = 77 };
 static inline bool system_tells(void)
 {
-    view v = file_of("inplace_probe.bin", 1);
+    h5calib_opened v = file_of("inplace_probe.bin", 1);
     const bool tells = h5calib_in_memory(v.fd, 0);
     close(v.fd);
     if (!tells)

@@ -45,7 +45,7 @@ static TARGET KEY FN(ranked)(KEY *keys, size_t n, size_t k)
     return keys[0];
 }
 
-static TARGET size_t FN(collect)(const h5calib_box *box, const REAL *frame,
+static TARGET size_t FN(collect)(const h5calib_area *box, const REAL *frame,
                                  const unsigned char *used, KEY *keys)
 {
     size_t n = 0;
@@ -58,7 +58,7 @@ static TARGET size_t FN(collect)(const h5calib_box *box, const REAL *frame,
     return n;
 }
 
-static TARGET void FN(correct)(const double *p, const h5calib_box *box, REAL *frame,
+static TARGET void FN(correct)(const double *p, const h5calib_area *box, REAL *frame,
                                const unsigned char *used, KEY *keys)
 {
     const size_t n = FN(collect)(box, frame, used, keys);
@@ -91,11 +91,11 @@ TARGET void FN(common_mode)(const h5calib_calibrator *calibrator, const double *
         const size_t width = order[k] == H5CALIB_COLUMNS ? 1 : bank_nx;
         for (size_t y = 0; (mode & order[k]) && y < ny; y += height)
             for (size_t x = 0; x < nx; x += width) {
-                const h5calib_box box = {.first = y * nx + x,
-                                         .row = nx,
-                                         .ny = ny - y < height ? ny - y : height,
-                                         .nx = nx - x < width ? nx - x : width,
-                                         .bank = order[k] == H5CALIB_BANKS};
+                const h5calib_area box = {.first = y * nx + x,
+                                          .row = nx,
+                                          .ny = ny - y < height ? ny - y : height,
+                                          .nx = nx - x < width ? nx - x : width,
+                                          .bank = order[k] == H5CALIB_BANKS};
                 FN(correct)(p, &box, frame, used, keys);
             }
     }
@@ -110,11 +110,11 @@ TARGET void FN(common_mode)(const h5calib_calibrator *calibrator, const double *
 
 #include "core/internal.h"
 
-typedef struct h5calib_box {
+typedef struct h5calib_area {
     size_t first, row; /* its first pixel, and from one row to the next */
     size_t ny, nx;
     bool bank;
-} h5calib_box;
+} h5calib_area;
 
 #define KEY_OF_(real) key_of_##real
 #define KEY_OF(real) KEY_OF_(real)

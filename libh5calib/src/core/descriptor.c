@@ -38,7 +38,7 @@ bool h5calib_descriptor_parse(const unsigned *words, size_t n, h5calib_descripto
         return false;
     }
     if (n < H5CALIB_FIXED_WORDS + 1 || words[0] != H5CALIB_FORMAT ||
-        words[11] > H5CALIB_MAX_PARAMETERS || n != H5CALIB_FIXED_WORDS + 3 * words[11] + 1 ||
+        words[11] > H5CALIB_DESCRIPTOR_PARAMETERS || n != H5CALIB_FIXED_WORDS + 3 * words[11] + 1 ||
         words[n - 1] != words_crc(words, n - 1)) {
         h5calib_say(message, size,
                     "the filter parameters of the dataset are damaged or not those of h5calib "

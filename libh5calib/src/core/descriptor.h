@@ -14,8 +14,8 @@
 #define H5CALIB_FORMAT 1u
 #define H5CALIB_FLAG_CREATE 1u
 #define H5CALIB_FIXED_WORDS 12
-#define H5CALIB_MAX_PARAMETERS 64
-#define H5CALIB_MAX_WORDS (H5CALIB_FIXED_WORDS + 3 * H5CALIB_MAX_PARAMETERS + 1)
+#define H5CALIB_DESCRIPTOR_PARAMETERS 64
+#define H5CALIB_MAX_WORDS (H5CALIB_FIXED_WORDS + 3 * H5CALIB_DESCRIPTOR_PARAMETERS + 1)
 #define H5CALIB_STUB_SIZE 16
 
 typedef struct h5calib_descriptor {
@@ -24,7 +24,7 @@ typedef struct h5calib_descriptor {
     uint8_t file_uuid[16];
     uint8_t dataset_uuid[16];
     size_t n_parameters;
-    h5calib_parameter parameters[H5CALIB_MAX_PARAMETERS];
+    h5calib_parameter parameters[H5CALIB_DESCRIPTOR_PARAMETERS];
 } h5calib_descriptor;
 
 /* Words of an existing dataset or of one being created. */

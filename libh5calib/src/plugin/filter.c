@@ -5,6 +5,7 @@
 
 #include <string.h>
 
+#include "hdf5/dataset/kept.h"
 #include "hdf5/file/identity.h"
 #include "hdf5/library/errors.h"
 #include "hdf5/library/survey.h"

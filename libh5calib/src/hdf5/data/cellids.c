@@ -6,19 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "hdf5/data/rawmap.h"
-
 /* As many are read at a time. */
 #define PART ((uint64_t)4096)
 /* As many bytes of them as the system is asked for at once. */
 #define ANNOUNCED_BYTES ((uint64_t)1 << 20)
-
-struct h5calib_cell_ids {
-    int64_t *values; /* of each raw frame */
-    uint64_t n;
-    unsigned char *known; /* parts that were read; NULL: all of them */
-    uint64_t at;          /* where the first one lies in the file */
-};
 
 static uint64_t number_of(const h5calib_source *s)
 {
@@ -34,18 +25,19 @@ static uint64_t place_of(binding *b, const h5calib_source *s)
     return s->view && h5calib_plain_storage(b, s) ? b->api.H5Dget_offset(s->dataset) : UINT64_MAX;
 }
 
-void h5calib_cell_ids_open(binding *b, calibrated *c, hid_t group)
+void h5calib_cell_ids_open(binding *b, view *home, hid_t group, h5calib_cell_ids *ids)
 {
+    const h5calib_source *s = &ids->source;
     if (b->api.H5Lexists(group, "cell_ids", H5P_DEFAULT) <= 0 ||
-        !h5calib_source_open(b, c->home, group, "cell_ids", "cell_ids", &c->ids, NULL, 0))
+        !h5calib_source_open(b, home, group, "cell_ids", "cell_ids", &ids->source, NULL, 0))
         return;
-    const uint64_t at = place_of(b, &c->ids), bytes = number_of(&c->ids) * c->ids.element;
+    const uint64_t at = place_of(b, s), bytes = number_of(s) * s->element;
     if (at != UINT64_MAX)
-        h5calib_will_need(c->ids.view->fd, at, bytes < ANNOUNCED_BYTES ? bytes : ANNOUNCED_BYTES);
+        h5calib_will_need(s->view->fd, at, bytes < ANNOUNCED_BYTES ? bytes : ANNOUNCED_BYTES);
 }
 
 /* Memory for them, nothing of it taken so far. */
-static bool make_room(struct h5calib_cell_ids *ids)
+static bool allocate_values(h5calib_cell_ids *ids)
 {
     if (ids->n > SIZE_MAX / sizeof *ids->values / 2)
         return false;
@@ -53,9 +45,9 @@ static bool make_room(struct h5calib_cell_ids *ids)
     return ids->values != NULL;
 }
 
-static bool read_all(binding *b, const h5calib_source *s, struct h5calib_cell_ids *ids,
-                     char *message, size_t size)
+static bool read_all(binding *b, h5calib_cell_ids *ids, char *message, size_t size)
 {
+    const h5calib_source *s = &ids->source;
     const hsize_t zero[H5CALIB_MAX_RANK] = {0};
     void *data = malloc((size_t)ids->n * s->element + 1);
     if (!data)
@@ -67,52 +59,44 @@ static bool read_all(binding *b, const h5calib_source *s, struct h5calib_cell_id
     return ok;
 }
 
-static bool load(binding *b, calibrated *c, char *message, size_t size)
+bool h5calib_cell_ids_load(binding *b, view *home, hid_t group, uint32_t n_cells, uint64_t n,
+                           h5calib_cell_ids *ids, char *message, size_t size)
 {
-    const h5calib_source *s = &c->ids;
-    struct h5calib_cell_ids *ids = calloc(1, sizeof *ids);
-    if ((c->cell_ids = ids) == NULL) {
-        h5calib_say(message, size, "out of memory for cell ids");
-        return false;
-    }
-    ids->n = c->n_raw_frames;
-    ids->at = place_of(b, s);
-    if (ids->at != UINT64_MAX)
-        ids->known = calloc((size_t)(ids->n / PART + 1), 1);
-    if (!make_room(ids) || (ids->at != UINT64_MAX && !ids->known)) {
-        h5calib_say(message, size, "out of memory for cell ids");
-        return false;
-    }
-    return ids->known || read_all(b, s, ids, message, size);
-}
-
-bool h5calib_cell_ids_load(binding *b, calibrated *c, hid_t group, char *message, size_t size)
-{
+    h5calib_source *s = &ids->source;
     if (b->api.H5Lexists(group, "cell_ids", H5P_DEFAULT) <= 0) {
-        if (c->n_cells <= 1)
+        if (n_cells <= 1)
             return true;
         h5calib_say(message, size,
                     "the constants are for %u memory cells, but '%s' does not say which cell each "
                     "frame was stored in (cell_ids)",
-                    c->n_cells, c->home->path);
+                    n_cells, home->path);
         return false;
     }
-    if (!c->ids.view &&
-        !h5calib_source_open(b, c->home, group, "cell_ids", "cell_ids", &c->ids, message, size))
+    if (!s->view && !h5calib_source_open(b, home, group, "cell_ids", "cell_ids", s, message, size))
         return false;
-    if (c->ids.dtype > H5CALIB_U64) {
-        h5calib_say(message, size, "'cell_ids' in '%s' does not hold integers", c->ids.view->path);
+    if (s->dtype > H5CALIB_U64) {
+        h5calib_say(message, size, "'cell_ids' in '%s' does not hold integers", s->view->path);
         return false;
     }
-    if (number_of(&c->ids) == c->n_raw_frames)
-        return load(b, c, message, size);
-    h5calib_say(message, size, "there are %llu cell ids for %llu raw frames",
-                (unsigned long long)number_of(&c->ids), (unsigned long long)c->n_raw_frames);
-    return false;
+    if (number_of(s) != n) {
+        h5calib_say(message, size, "there are %llu cell ids for %llu raw frames",
+                    (unsigned long long)number_of(s), (unsigned long long)n);
+        return false;
+    }
+    ids->n = n;
+    ids->at = place_of(b, s);
+    if (ids->at != UINT64_MAX)
+        ids->known = calloc((size_t)(n / PART + 1), 1);
+    if (!allocate_values(ids) || (ids->at != UINT64_MAX && !ids->known)) {
+        h5calib_say(message, size, "out of memory for cell ids");
+        return false;
+    }
+    return ids->known || read_all(b, ids, message, size);
 }
 
-static bool read_part(const h5calib_source *s, struct h5calib_cell_ids *ids, uint64_t part)
+static bool read_part(const h5calib_cell_ids *ids, uint64_t part)
 {
+    const h5calib_source *s = &ids->source;
     const uint64_t first = part * PART;
     const size_t n = (size_t)(ids->n - first < PART ? ids->n - first : PART);
     int64_t data[PART];
@@ -123,23 +107,19 @@ static bool read_part(const h5calib_source *s, struct h5calib_cell_ids *ids, uin
     return true;
 }
 
-bool h5calib_cell_id(const calibrated *c, uint64_t raw_frame, int64_t *id)
+bool h5calib_cell_id(const h5calib_cell_ids *ids, uint64_t raw_frame, int64_t *id)
 {
-    struct h5calib_cell_ids *ids = c->cell_ids;
     const uint64_t part = raw_frame / PART;
-    if (raw_frame >= ids->n || (ids->known && !ids->known[part] && !read_part(&c->ids, ids, part)))
+    if (raw_frame >= ids->n || (ids->known && !ids->known[part] && !read_part(ids, part)))
         return false;
     *id = ids->values[raw_frame];
     return true;
 }
 
-void h5calib_cell_ids_free(binding *b, calibrated *c)
+void h5calib_cell_ids_free(binding *b, h5calib_cell_ids *ids)
 {
-    struct h5calib_cell_ids *ids = c->cell_ids;
-    h5calib_source_close(b, &c->ids);
-    if (!ids)
-        return;
-    h5calib_zeros_free(ids->values, (size_t)ids->n * sizeof *ids->values + 1);
+    h5calib_source_close(b, &ids->source);
+    if (ids->values)
+        h5calib_zeros_free(ids->values, (size_t)ids->n * sizeof *ids->values + 1);
     free(ids->known);
-    free(ids);
 }

@@ -4,6 +4,7 @@
 #include "hdf5/data/codec.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "core/bitshuffle.h"
 
@@ -33,6 +34,21 @@ bool h5calib_codecs_bitshuffle_lz4(binding *b, hid_t plist, size_t element)
            values[COMPRESSION] == LZ4 && values[BLOCK] <= H5CALIB_BITSHUFFLE_MOST / element;
 }
 
+typedef struct plugin_search {
+    int id;
+    const h5_filter_class *found;
+} plugin_search;
+
+static bool offers_filter(void *symbol, void *data)
+{
+    plugin_search *search = data;
+    const void *(*plugin_info)(void);
+    memcpy(&plugin_info, &symbol, sizeof plugin_info);
+    search->found = plugin_info();
+    return search->found && search->found->version == H5Z_CLASS_T_VERS &&
+           search->found->id == search->id;
+}
+
 bool h5calib_codecs_find(binding *b, hid_t plist, h5calib_codec codecs[H5CALIB_MAX_CODECS], int *n)
 {
     *n = b->api.H5Pget_nfilters(plist);
@@ -46,10 +62,11 @@ bool h5calib_codecs_find(binding *b, hid_t plist, h5calib_codec codecs[H5CALIB_M
                                        0, NULL, &config);
         if (!is_known(id) || codec->n_values > H5CALIB_MAX_CODEC_VALUES)
             return false;
-        const h5_filter_class *found = h5calib_find_filter(id);
-        if (!found)
+        plugin_search search = {.id = id};
+        h5calib_module module;
+        if (!h5calib_module_search("H5PLget_plugin_info", offers_filter, &search, &module))
             return false;
-        codec->decode = found->filter;
+        codec->decode = search.found->filter;
     }
     return true;
 }

@@ -1,5 +1,5 @@
 /*
- * parts.c - the storage of a source beyond its own file.
+ * parts.c - the storage of a virtual dataset: files beyond its own.
  */
 #include "hdf5/data/parts.h"
 
@@ -7,23 +7,23 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/descriptor.h"
-#include "hdf5/file/process.h"
+#include "core/core.h"
+#include "hdf5/file/reach.h"
 
 #define MAX_NESTED 16
 
 typedef struct search {
-    h5calib_source *source;
+    const view *of; /* of the dataset all this is a part of */
+    h5calib_parts *parts;
     int depth;
 } search;
 
 static bool look_at(binding *b, search *s, view *v, hid_t dataset, char *message, size_t size);
 
-/* The views of a source count as held by it and, until its owner is set up, as used. */
-static bool hold(h5calib_source *source, view *v)
+static bool hold(const search *s, view *v)
 {
-    h5calib_parts *parts = source->parts;
-    if (v == source->view)
+    h5calib_parts *parts = s->parts;
+    if (v == s->of)
         return true;
     for (size_t i = 0; i < parts->n; i++)
         if (parts->views[i] == v)
@@ -50,17 +50,6 @@ static void place(const view *v, const char *file, char *path, size_t size)
             return;
     }
     h5calib_resolve(v, file, path, size);
-}
-
-static view *open_file(binding *b, const char *path, char *message, size_t size)
-{
-    h5calib_stamp stamp;
-    h5calib_writing writing = H5CALIB_NOT_WRITTEN;
-    if (h5calib_stamp_path(path, &stamp))
-        writing = h5calib_process_writing(b, path, &stamp, message, size);
-    if (writing == H5CALIB_WRITTEN_UNKNOWN)
-        return NULL;
-    return h5calib_view_open(b, path, NULL, writing != H5CALIB_NOT_WRITTEN, message, size);
 }
 
 /* From 1.14.5 on HDF5 opens a source as its virtual dataset's file was opened, and so
@@ -96,20 +85,20 @@ static bool look_at_source(binding *b, search *s, view *owner, const char *file,
 {
     char path[2048], why[512] = "";
     view *v = owner;
-    bool ok;
+    bool ok, unknown;
     place(owner, file, path, sizeof path);
     if (strcmp(file, ".") == 0)
         owner->uses++;
-    else if (!(v = open_file(b, path, why, sizeof why))) {
+    else if (!(v = h5calib_reach(b, path, NULL, &unknown, why, sizeof why))) {
         h5calib_say(message, size, "a source of virtual raw data: %s", why);
         return false;
     }
     hid_t dataset = b->api.H5Dopen2(v->file, name, H5P_DEFAULT);
     ok = dataset >= 0 && (v->fd >= 0 || v == owner);
     if (ok && sources_are_shared(b))
-        ok = hold(s->source, v);
+        ok = hold(s, v);
     else
-        s->source->elsewhere = true;
+        s->parts->elsewhere = true;
     if (!ok)
         h5calib_say(message, size, "a source of virtual raw data, '%s', is not in '%s'", name,
                     v->path);
@@ -168,35 +157,25 @@ static bool look_at(binding *b, search *s, view *v, hid_t dataset, char *message
     return ok;
 }
 
-bool h5calib_parts_open(binding *b, h5calib_source *s, char *message, size_t size)
+h5calib_parts *h5calib_parts_open(binding *b, view *of, hid_t dataset, char *message, size_t size)
 {
-    const h5 *api = &b->api;
-    unsigned flags;
-    size_t none = 0;
-    hid_t plist = api->H5Dget_create_plist(s->dataset);
-    const bool is_virtual = api->H5Pget_layout(plist) == H5D_VIRTUAL;
-    s->elsewhere = api->H5Pget_external_count(plist) > 0;
-    s->calibrated = api->H5Pget_nfilters(plist) > 0 &&
-                    api->H5Pget_filter_by_id2(plist, H5CALIB_FILTER_ID, &flags, &none, NULL, 0,
-                                              NULL, NULL) >= 0;
-    api->H5Pclose(plist);
-    if (!is_virtual)
-        return true;
-    search found = {.source = s};
-    s->parts = calloc(1, sizeof *s->parts);
-    if (s->parts)
-        return look_at(b, &found, s->view, s->dataset, message, size);
-    h5calib_say(message, size, "out of memory");
-    return false;
+    search s = {.of = of, .parts = calloc(1, sizeof *s.parts)};
+    if (!s.parts)
+        h5calib_say(message, size, "out of memory");
+    else if (look_at(b, &s, of, dataset, message, size))
+        return s.parts;
+    for (size_t i = 0; s.parts && i < s.parts->n; i++)
+        h5calib_view_release(b, s.parts->views[i]);
+    h5calib_parts_close(s.parts);
+    return NULL;
 }
 
-void h5calib_parts_close(h5calib_source *s)
+void h5calib_parts_close(h5calib_parts *parts)
 {
-    if (!s->parts)
+    if (!parts)
         return;
-    for (size_t i = 0; i < s->parts->n; i++)
-        s->parts->views[i]->holds--;
-    free(s->parts->views);
-    free(s->parts);
-    s->parts = NULL;
+    for (size_t i = 0; i < parts->n; i++)
+        parts->views[i]->holds--;
+    free(parts->views);
+    free(parts);
 }

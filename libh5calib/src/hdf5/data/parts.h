@@ -1,16 +1,26 @@
 /*
- * parts.h - the storage of a source beyond its own file.
+ * parts.h - the storage of a virtual dataset: files beyond its own.
+ *
+ * HDF5 takes a source that is missing, or that it cannot open, for fill values. So each is opened
+ * here first: what is missing is an error, and HDF5 finds the rest open already, whatever locks
+ * there are.
  */
 #ifndef H5CALIB_PARTS_H
 #define H5CALIB_PARTS_H
 
-#include "hdf5/data/source.h"
+#include "hdf5/file/view.h"
 
-/* Look at the storage of an opened source; open the files of a virtual one. */
-bool h5calib_parts_open(binding *b, h5calib_source *s, char *message, size_t message_size);
-void h5calib_parts_close(h5calib_source *s);
+typedef struct h5calib_parts {
+    view **views; /* held, none of them that of the virtual dataset itself */
+    size_t n;
+    bool elsewhere; /* some lie in files that are not watched */
+} h5calib_parts;
 
-/* A file name in a link or a mapping of `owner`'s file, as a path. */
-void h5calib_resolve(const view *owner, const char *file, char *out, size_t size);
+/* Open the files of a virtual dataset of `of`'s file. Their views count as held until they are
+ * closed, and as used until their owner is set up. NULL with a message if one is missing. */
+h5calib_parts *h5calib_parts_open(binding *b, view *of, hid_t dataset, char *message,
+                                  size_t message_size);
+/* NULL is none. */
+void h5calib_parts_close(h5calib_parts *parts);
 
 #endif

@@ -12,7 +12,9 @@
 
 /* A contiguous dataset counts as one chunk. */
 typedef struct rawmap {
-    const view *view;
+    const h5calib_source *raw;
+    h5calib_opened file; /* that of the source */
+    h5calib_raw_layout layout;
     bool chunked;
     int lead;                        /* frame axes */
     hsize_t grid[H5CALIB_MAX_RANK];  /* chunks along each frame axis */
@@ -33,70 +35,55 @@ typedef struct rawmap {
     bool planes; /* the values of a pixel are in planes, not side by side */
 } rawmap;
 
-bool h5calib_plain_storage(binding *b, const h5calib_source *raw)
-{
-    const h5 *api = &b->api;
-    hsize_t userblock = 0;
-    hid_t stored = api->H5Dget_type(raw->dataset);
-    bool ok = raw->view->fd >= 0 && !raw->elsewhere && raw->rank > 0 &&
-              api->H5Tequal(stored, raw->memory_type) > 0;
-    api->H5Tclose(stored);
-    hid_t plist = api->H5Fget_create_plist(raw->view->file);
-    ok = ok && api->H5Pget_userblock(plist, &userblock) >= 0 && userblock == 0;
-    api->H5Pclose(plist);
-    return ok;
-}
-
 /* Chunks must hold whole rows, and both values of a pixel. */
-static bool take_chunks(rawmap *m, const calibrated *c, const hsize_t *chunk)
+static bool take_chunks(rawmap *m, const hsize_t *chunk)
 {
-    const h5calib_raw_layout layout = c->algorithm->raw_layout;
-    const int y = m->lead + (layout == H5CALIB_RAW_FIRST);
+    const int y = m->lead + (m->layout == H5CALIB_RAW_FIRST);
     m->chunk_rows = (size_t)chunk[y];
     m->row_chunks = (m->ny + m->chunk_rows - 1) / m->chunk_rows;
     for (int i = 0; i < m->lead; i++) {
         m->chunk[i] = chunk[i];
         m->grid[i] = (m->dims[i] + chunk[i] - 1) / chunk[i];
     }
-    if (layout == H5CALIB_RAW_FIRST && chunk[m->lead] != 2)
+    if (m->layout == H5CALIB_RAW_FIRST && chunk[m->lead] != 2)
         return false;
-    if (layout == H5CALIB_RAW_LAST && chunk[y + 2] != 2)
+    if (m->layout == H5CALIB_RAW_LAST && chunk[y + 2] != 2)
         return false;
     return chunk[y + 1] == m->nx;
 }
 
 /* One value read by HDF5 makes it load its filters. */
-static void touch(binding *b, const calibrated *c)
+static void touch(binding *b, const rawmap *m)
 {
     const hsize_t start[H5CALIB_MAX_RANK] = {0};
     hsize_t count[H5CALIB_MAX_RANK];
     char value[8], message[256];
     for (int i = 0; i < H5CALIB_MAX_RANK; i++)
         count[i] = 1;
-    h5calib_source_read(b, &c->raw, start, count, value, message, sizeof message);
+    h5calib_source_read(b, m->raw, start, count, value, message, sizeof message);
 }
 
 /* Compressed chunks must hold whole frames. */
-static bool take_codecs(binding *b, rawmap *m, const calibrated *c, hid_t plist)
+static bool take_codecs(binding *b, rawmap *m, hid_t plist)
 {
     if (b->api.H5Pget_nfilters(plist) == 0)
         return true;
-    if (c->raw.calibrated || m->chunk_rows < m->ny)
+    if (m->raw->calibrated || m->chunk_rows < m->ny)
         return false;
     if ((m->parts = h5calib_codecs_bitshuffle_lz4(b, plist, m->element)))
         return true;
     if (h5calib_codecs_find(b, plist, m->codecs, &m->n_codecs))
         return true;
-    touch(b, c);
+    touch(b, m);
     return h5calib_codecs_find(b, plist, m->codecs, &m->n_codecs);
 }
 
-static bool take_layout(binding *b, rawmap *m, const calibrated *c)
+static bool take_layout(binding *b, rawmap *m)
 {
     const h5 *api = &b->api;
     hsize_t chunk[H5CALIB_MAX_RANK];
     size_t n = 1;
-    hid_t plist = api->H5Dget_create_plist(c->raw.dataset);
+    hid_t plist = api->H5Dget_create_plist(m->raw->dataset);
     const int layout = api->H5Pget_layout(plist);
     bool ok = false;
     m->chunked = layout == H5D_CHUNKED;
@@ -109,8 +96,8 @@ static bool take_layout(binding *b, rawmap *m, const calibrated *c)
         m->row_chunks = 1;
         ok = true;
     } else if (m->chunked) {
-        ok = api->H5Pget_chunk(plist, H5CALIB_MAX_RANK, chunk) == c->raw.rank &&
-             take_chunks(m, c, chunk) && take_codecs(b, m, c, plist);
+        ok = api->H5Pget_chunk(plist, H5CALIB_MAX_RANK, chunk) == m->raw->rank &&
+             take_chunks(m, chunk) && take_codecs(b, m, plist);
     }
     api->H5Pclose(plist);
     for (int i = 0; i < m->lead; i++)
@@ -123,24 +110,27 @@ static bool take_layout(binding *b, rawmap *m, const calibrated *c)
     return true;
 }
 
-void h5calib_rawmap_set_up(binding *b, calibrated *c)
+struct rawmap *h5calib_rawmap_create(binding *b, const h5calib_source *raw,
+                                     h5calib_raw_layout layout, int lead, const hsize_t *dims)
 {
-    rawmap *m = h5calib_plain_storage(b, &c->raw) ? calloc(1, sizeof *m) : NULL;
+    rawmap *m = h5calib_plain_storage(b, raw) ? calloc(1, sizeof *m) : NULL;
     if (!m)
-        return;
-    m->view = c->raw.view;
-    m->lead = c->rank - 2;
-    m->ny = (size_t)c->dims[m->lead];
-    m->nx = (size_t)c->dims[m->lead + 1];
-    m->values = c->algorithm->raw_layout == H5CALIB_RAW_ONE ? 1 : 2;
-    m->planes = c->algorithm->raw_layout == H5CALIB_RAW_FIRST;
-    m->element = c->raw.element;
-    for (int i = 0; i < m->lead; i++)
-        m->dims[i] = c->raw.dims[i];
-    if (take_layout(b, m, c))
-        c->map = m;
-    else
-        h5calib_rawmap_free(m);
+        return NULL;
+    m->raw = raw;
+    m->file = h5calib_view_opened(raw->view);
+    m->layout = layout;
+    m->lead = lead;
+    m->ny = (size_t)dims[lead];
+    m->nx = (size_t)dims[lead + 1];
+    m->values = layout == H5CALIB_RAW_ONE ? 1 : 2;
+    m->planes = layout == H5CALIB_RAW_FIRST;
+    m->element = raw->element;
+    for (int i = 0; i < lead; i++)
+        m->dims[i] = raw->dims[i];
+    if (take_layout(b, m))
+        return m;
+    h5calib_rawmap_free(m);
+    return NULL;
 }
 
 void h5calib_rawmap_free(struct rawmap *map)
@@ -168,12 +158,12 @@ static size_t chunk_of(const rawmap *m, uint64_t frame, size_t *within, hsize_t 
     return number * m->row_chunks;
 }
 
-static void ask(binding *b, const calibrated *c, const hsize_t *offset, struct stored *out)
+static void ask_place(binding *b, const rawmap *m, const hsize_t *offset, struct stored *out)
 {
     hsize_t bytes = 0;
-    if (!c->map->chunked)
-        out->address = b->api.H5Dget_offset(c->raw.dataset);
-    else if (b->api.H5Dget_chunk_info_by_coord(c->raw.dataset, offset, &out->mask, &out->address,
+    if (!m->chunked)
+        out->address = b->api.H5Dget_offset(m->raw->dataset);
+    else if (b->api.H5Dget_chunk_info_by_coord(m->raw->dataset, offset, &out->mask, &out->address,
                                                &bytes) < 0)
         out->address = UNKNOWN;
     if (out->address == UINT64_MAX)
@@ -182,7 +172,7 @@ static void ask(binding *b, const calibrated *c, const hsize_t *offset, struct s
 }
 
 typedef struct listing {
-    const calibrated *c;
+    rawmap *map;
     size_t n;
     hsize_t second[H5CALIB_MAX_RANK]; /* offset of the second chunk, or of the only one */
     size_t second_number;
@@ -192,7 +182,7 @@ static int list_chunk(const hsize_t *offset, unsigned mask, haddr_t address, hsi
                       void *data)
 {
     listing *l = data;
-    rawmap *m = l->c->map;
+    rawmap *m = l->map;
     size_t number = 0;
     for (int i = 0; i < m->lead; i++)
         number = number * (size_t)m->grid[i] + (size_t)(offset[i] / m->chunk[i]);
@@ -200,7 +190,7 @@ static int list_chunk(const hsize_t *offset, unsigned mask, haddr_t address, hsi
     if (number < m->n_stored && address != UINT64_MAX)
         m->stored[number] = (struct stored){address, (size_t)size, mask};
     if (l->n++ <= 1) {
-        memcpy(l->second, offset, (size_t)l->c->raw.rank * sizeof *offset);
+        memcpy(l->second, offset, (size_t)m->raw->rank * sizeof *offset);
         l->second_number = number;
     }
     return 0;
@@ -208,14 +198,13 @@ static int list_chunk(const hsize_t *offset, unsigned mask, haddr_t address, hsi
 
 /* All chunks at once. Asking for one by its place takes HDF5 as long as listing all before
  * it. One is asked for all the same, to see that offsets mean what we think. */
-static void list(binding *b, const calibrated *c)
+static void list_chunks(binding *b, rawmap *m)
 {
-    rawmap *m = c->map;
-    listing l = {.c = c};
+    listing l = {.map = m};
     struct stored asked = {.address = UNKNOWN};
-    bool ok = b->api.H5Dchunk_iter(c->raw.dataset, H5P_DEFAULT, list_chunk, &l) >= 0;
+    bool ok = b->api.H5Dchunk_iter(m->raw->dataset, H5P_DEFAULT, list_chunk, &l) >= 0;
     if (ok && l.n > 0 && (ok = l.second_number < m->n_stored)) {
-        ask(b, c, l.second, &asked);
+        ask_place(b, m, l.second, &asked);
         ok = asked.address == m->stored[l.second_number].address;
     }
     m->listed = ok ? LISTED : CANNOT_LIST;
@@ -228,40 +217,37 @@ static void list(binding *b, const calibrated *c)
  * not have to search. */
 enum { NEAR_CHUNKS = 256, CHUNKS_A_QUESTION = 256 };
 
-void h5calib_rawmap_expect(binding *b, const calibrated *c, size_t frames)
+void h5calib_rawmap_expect(binding *b, struct rawmap *m, size_t frames)
 {
-    rawmap *m = c->map;
     if (m->listed != NOT_LISTED || !m->chunked)
         return;
     m->asked += frames;
     if (m->asked >= m->n_stored / CHUNKS_A_QUESTION)
-        list(b, c);
+        list_chunks(b, m);
 }
 
 /* A chunk that is not known yet. */
-static void find(binding *b, const calibrated *c, hsize_t *offset, size_t row, struct stored *out)
+static void find_chunk(binding *b, const rawmap *m, hsize_t *offset, size_t row, struct stored *out)
 {
-    const rawmap *m = c->map;
     if (m->chunked && out - m->stored >= NEAR_CHUNKS)
         return;
     if (m->planes)
         offset[m->lead] = 0;
     offset[m->lead + m->planes] = row;
-    for (int i = m->lead + m->planes + 1; i < c->raw.rank; i++)
+    for (int i = m->lead + m->planes + 1; i < m->raw->rank; i++)
         offset[i] = 0;
-    ask(b, c, offset, out);
+    ask_place(b, m, offset, out);
 }
 
-bool h5calib_rawmap_resolve(binding *b, const calibrated *c, uint64_t frame, size_t row,
+bool h5calib_rawmap_resolve(binding *b, const struct rawmap *m, uint64_t frame, size_t row,
                             size_t rows)
 {
-    const rawmap *m = c->map;
     hsize_t offset[H5CALIB_MAX_RANK];
     size_t within, first = chunk_of(m, frame, &within, offset);
     for (size_t k = row / m->chunk_rows; k <= (row + rows - 1) / m->chunk_rows; k++) {
         struct stored *stored = &m->stored[first + k];
         if (stored->address == UNKNOWN)
-            find(b, c, offset, k * m->chunk_rows, stored);
+            find_chunk(b, m, offset, k * m->chunk_rows, stored);
         if (stored->address == UNKNOWN || (m->parts && stored->mask))
             return false;
     }
@@ -270,14 +256,13 @@ bool h5calib_rawmap_resolve(binding *b, const calibrated *c, uint64_t frame, siz
 
 /* ---- without HDF5 ------------------------------------------------------------------------- */
 
-void h5calib_rawmap_announce(const calibrated *c, uint64_t frame)
+void h5calib_rawmap_announce(const struct rawmap *m, uint64_t frame)
 {
-    const rawmap *m = c->map;
     const size_t bytes = m->ny * m->nx * m->values * m->element;
     size_t within, first = chunk_of(m, frame, &within, NULL);
     if (h5calib_rawmap_decodes(m) || m->row_chunks > 1)
         return; /* each of these chunks is read as a whole, which the system sees */
-    h5calib_will_need(m->view->fd, m->stored[first].address + within * bytes, bytes);
+    h5calib_will_need(m->file.fd, m->stored[first].address + within * bytes, bytes);
 }
 
 void h5calib_scratch_free(h5calib_scratch *scratch)
@@ -331,7 +316,7 @@ static bool decode(const rawmap *m, size_t number, h5calib_scratch *scratch)
     scratch->chunk = malloc(stored->bytes + 1);
     scratch->number = number;
     if (scratch->chunk &&
-        h5calib_pread_whole(m->view->fd, scratch->chunk, stored->bytes, stored->address) &&
+        h5calib_pread_whole(m->file.fd, scratch->chunk, stored->bytes, stored->address) &&
         h5calib_codecs_decode(m->codecs, m->n_codecs, stored->mask, &scratch->chunk, stored->bytes,
                               chunk_bytes(m)))
         return true;
@@ -354,7 +339,7 @@ static bool read_stored(const rawmap *m, size_t number, h5calib_scratch *scratch
     }
     scratch->number = number;
     if (scratch->chunk &&
-        h5calib_pread_whole(m->view->fd, scratch->chunk, stored->bytes, stored->address) &&
+        h5calib_pread_whole(m->file.fd, scratch->chunk, stored->bytes, stored->address) &&
         h5calib_bitshuffle_open(&scratch->parts, scratch->chunk, stored->bytes, chunk_bytes(m),
                                 m->element))
         return true;
@@ -394,11 +379,10 @@ static const char *decode_planes(const rawmap *m, size_t first, size_t second, s
     return scratch->pixels;
 }
 
-void h5calib_rawmap_look(const calibrated *c, const uint64_t *frames, size_t count, size_t pixel,
+void h5calib_rawmap_look(const struct rawmap *m, const uint64_t *frames, size_t count, size_t pixel,
                          size_t n, bool all_around, const char **raw, size_t *plane,
                          h5calib_window **windows)
 {
-    const rawmap *m = c->map;
     uint64_t offsets[H5CALIB_MOST_FRAMES];
     const size_t bytes = m->element * (m->planes ? 1 : m->values), planes = m->planes ? 2 : 1;
     const size_t chunk_pixels = m->chunk_rows * m->nx;
@@ -411,7 +395,7 @@ void h5calib_rawmap_look(const calibrated *c, const uint64_t *frames, size_t cou
         raw[i] = NULL;
     }
     if (!m->parts && !m->n_codecs && at + n <= chunk_pixels)
-        h5calib_inplace_get_all(m->view, offsets, count, (planes - 1) * *plane + n * bytes,
+        h5calib_inplace_get_all(&m->file, offsets, count, (planes - 1) * *plane + n * bytes,
                                 all_around, raw, windows);
 }
 
@@ -436,7 +420,7 @@ static bool read_plain(const rawmap *m, size_t first, size_t within, size_t pixe
         for (size_t p = 0; p < reads; p++) {
             uint64_t offset = m->stored[first + k].address +
                               (uint64_t)((within * planes + p) * chunk_pixels + at) * bytes;
-            if (!h5calib_pread_whole(m->view->fd, out + p * plane, planes / reads * part * bytes,
+            if (!h5calib_pread_whole(m->file.fd, out + p * plane, planes / reads * part * bytes,
                                      offset))
                 return false;
         }
@@ -444,10 +428,9 @@ static bool read_plain(const rawmap *m, size_t first, size_t within, size_t pixe
     return true;
 }
 
-const char *h5calib_rawmap_get(const calibrated *c, uint64_t frame, size_t pixel, size_t n,
+const char *h5calib_rawmap_get(const struct rawmap *m, uint64_t frame, size_t pixel, size_t n,
                                h5calib_scratch *scratch, size_t *plane)
 {
-    const rawmap *m = c->map;
     const size_t frame_pixels = m->chunk_rows * m->nx;
     size_t within, first = chunk_of(m, frame, &within, NULL);
     *plane = n * m->element;
@@ -467,7 +450,7 @@ const char *h5calib_rawmap_get(const calibrated *c, uint64_t frame, size_t pixel
     }
     const char *in_place = NULL;
     if (scratch->in_place)
-        h5calib_rawmap_look(c, &frame, 1, pixel, n, scratch->all_around, &in_place, plane,
+        h5calib_rawmap_look(m, &frame, 1, pixel, n, scratch->all_around, &in_place, plane,
                             &scratch->window);
     if (in_place)
         return in_place;

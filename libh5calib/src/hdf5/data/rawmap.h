@@ -9,25 +9,24 @@
 #define H5CALIB_RAWMAP_H
 
 #include "core/bitshuffle.h"
-#include "hdf5/dataset/calibrated.h"
+#include "hdf5/data/source.h"
 #include "hdf5/system/inplace.h"
 
-/* Do the numbers lie in the file as they are in memory, so that its descriptor gives them? */
-bool h5calib_plain_storage(binding *b, const h5calib_source *source);
-
-/* Set c->map if the raw data allows it. */
-void h5calib_rawmap_set_up(binding *b, calibrated *c);
+/* The map of raw data with `lead` frame axes, calibrated in frames of the last two of `dims`; NULL
+ * if HDF5 has to read it. `raw` must outlive it. */
+struct rawmap *h5calib_rawmap_create(binding *b, const h5calib_source *raw,
+                                     h5calib_raw_layout layout, int lead, const hsize_t *dims);
 void h5calib_rawmap_free(struct rawmap *map);
 
+/* So many frames are about to be asked for. */
+void h5calib_rawmap_expect(binding *b, struct rawmap *map, size_t frames);
 /* Learn the addresses of rows [row, row + rows) of a raw frame. False if a part is
  * not allocated: then HDF5 has to read it (and gives the fill value). */
-/* So many frames are about to be asked for. */
-void h5calib_rawmap_expect(binding *b, const calibrated *c, size_t frames);
-bool h5calib_rawmap_resolve(binding *b, const calibrated *c, uint64_t frame, size_t row,
+bool h5calib_rawmap_resolve(binding *b, const struct rawmap *map, uint64_t frame, size_t row,
                             size_t rows);
 
 /* Let the system begin to read a resolved raw frame. */
-void h5calib_rawmap_announce(const calibrated *c, uint64_t frame);
+void h5calib_rawmap_announce(const struct rawmap *map, uint64_t frame);
 
 /* Memory of one worker. */
 typedef struct h5calib_scratch {
@@ -53,12 +52,12 @@ size_t h5calib_rawmap_chunk(const struct rawmap *map, uint64_t frame);
 /* Pixels [pixel, pixel + n) of a resolved raw frame, in `scratch` or where the system keeps the
  * file; NULL on failure. The second values of H5CALIB_RAW_FIRST lie `*plane` bytes behind the
  * first. No HDF5. */
-const char *h5calib_rawmap_get(const calibrated *c, uint64_t frame, size_t pixel, size_t n,
+const char *h5calib_rawmap_get(const struct rawmap *map, uint64_t frame, size_t pixel, size_t n,
                                h5calib_scratch *scratch, size_t *plane);
 /* The same of some frames, at most H5CALIB_MOST_FRAMES, where the system keeps the file, as long as
  * its windows are held; NULL: read them. */
-void h5calib_rawmap_look(const calibrated *c, const uint64_t *frames, size_t count, size_t pixel,
-                         size_t n, bool all_around, const char **raw, size_t *plane,
+void h5calib_rawmap_look(const struct rawmap *map, const uint64_t *frames, size_t count,
+                         size_t pixel, size_t n, bool all_around, const char **raw, size_t *plane,
                          h5calib_window **windows);
 /* They were looked at; false: they may never have been in the file, and are to be read. */
 bool h5calib_rawmap_done(h5calib_scratch *scratch);

@@ -7,8 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "hdf5/data/parts.h"
-#include "hdf5/file/process.h"
+#include "core/descriptor.h"
+#include "hdf5/file/reach.h"
 
 #define MAX_HOPS 16
 
@@ -69,35 +69,24 @@ bool h5calib_source_type(binding *b, h5calib_source *s)
 
 /* ---- where its bytes are --------------------------------------------------------------- */
 
-static void folder_of(const char *path, char *out, size_t size)
+/* Whose are its bytes? Those of a virtual dataset are in other files, which are opened. */
+static bool take_storage(binding *b, h5calib_source *s, char *message, size_t size)
 {
-    const char *slash = strrchr(path, '/');
-#if defined(_WIN32)
-    const char *back = strrchr(path, '\\');
-    if (back && (!slash || back > slash))
-        slash = back;
-#endif
-    snprintf(out, size, "%.*s", slash ? (int)(slash - path + 1) : 0, path);
-}
-
-static bool absolute(const char *path)
-{
-#if defined(_WIN32)
-    if (path[0] && path[1] == ':')
+    const h5 *api = &b->api;
+    unsigned flags;
+    size_t none = 0;
+    hid_t plist = api->H5Dget_create_plist(s->dataset);
+    const bool is_virtual = api->H5Pget_layout(plist) == H5D_VIRTUAL;
+    s->elsewhere = api->H5Pget_external_count(plist) > 0;
+    s->calibrated = api->H5Pget_nfilters(plist) > 0 &&
+                    api->H5Pget_filter_by_id2(plist, H5CALIB_FILTER_ID, &flags, &none, NULL, 0,
+                                              NULL, NULL) >= 0;
+    api->H5Pclose(plist);
+    if (!is_virtual)
         return true;
-    if (path[0] == '\\')
-        return true;
-#endif
-    return path[0] == '/';
-}
-
-void h5calib_resolve(const view *owner, const char *file, char *out, size_t size)
-{
-    char folder[1024] = "";
-    if (!absolute(file))
-        folder_of(owner->path, folder, sizeof folder);
-    snprintf(out, size, "%s%s", folder, file);
-    h5calib_canonical_path(out, size);
+    s->parts = h5calib_parts_open(b, s->view, s->dataset, message, size);
+    s->elsewhere |= s->parts && s->parts->elsewhere;
+    return s->parts != NULL;
 }
 
 static bool describe(binding *b, h5calib_source *s, const char *what, const char *path,
@@ -116,7 +105,7 @@ static bool describe(binding *b, h5calib_source *s, const char *what, const char
                     s->view->path);
         return false;
     }
-    return h5calib_parts_open(b, s, message, size);
+    return take_storage(b, s, message, size);
 }
 
 /* ---- following links ----------------------------------------------------------------------- */
@@ -160,14 +149,13 @@ static bool go_to_file(binding *b, place *at, const char *file, const char *path
                        char *message, size_t size)
 {
     char full[2048], why[512] = "";
-    h5calib_stamp stamp;
+    bool unknown;
     h5calib_resolve(at->view, file, full, sizeof full);
-    h5calib_writing writing = H5CALIB_NOT_WRITTEN;
-    if (h5calib_stamp_path(full, &stamp))
-        writing = h5calib_process_writing(b, full, &stamp, message, size);
-    if (writing == H5CALIB_WRITTEN_UNKNOWN)
+    view *v = h5calib_reach(b, full, NULL, &unknown, why, sizeof why);
+    if (unknown) {
+        h5calib_say(message, size, "%s", why);
         return false;
-    view *v = h5calib_view_open(b, full, NULL, writing != H5CALIB_NOT_WRITTEN, why, sizeof why);
+    }
     if (!v) {
         h5calib_say(message, size, "%s '%s': looked for its file at '%s': %s", what, path, full,
                     why);
@@ -268,9 +256,24 @@ void h5calib_source_close(binding *b, h5calib_source *source)
         b->api.H5Tclose(source->memory_type);
     b->api.H5Dclose(source->dataset);
     h5calib_source_unpin(b, source);
-    h5calib_parts_close(source);
+    h5calib_parts_close(source->parts);
+    source->parts = NULL;
     source->view->holds -= source->held;
     source->view = NULL;
+}
+
+bool h5calib_plain_storage(binding *b, const h5calib_source *s)
+{
+    const h5 *api = &b->api;
+    hsize_t userblock = 0;
+    hid_t stored = api->H5Dget_type(s->dataset);
+    bool ok = s->view->fd >= 0 && !s->elsewhere && s->rank > 0 &&
+              api->H5Tequal(stored, s->memory_type) > 0;
+    api->H5Tclose(stored);
+    hid_t plist = api->H5Fget_create_plist(s->view->file);
+    ok = ok && api->H5Pget_userblock(plist, &userblock) >= 0 && userblock == 0;
+    api->H5Pclose(plist);
+    return ok;
 }
 
 /* ---- text beside links ------------------------------------------------------------------ */

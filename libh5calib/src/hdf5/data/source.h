@@ -5,6 +5,7 @@
 #define H5CALIB_SOURCE_H
 
 #include "core/core.h"
+#include "hdf5/data/parts.h"
 #include "hdf5/file/view.h"
 
 #define H5CALIB_MAX_RANK 8
@@ -18,19 +19,11 @@ typedef struct h5calib_source {
     size_t element; /* bytes */
     int rank;
     hsize_t dims[H5CALIB_MAX_RANK];
-    bool calibrated; /* itself computed by this filter */
-    bool elsewhere;  /* its bytes lie in files that are not watched (external storage) */
-    struct h5calib_parts *parts; /* of a virtual dataset: its sources' files */
-    bool pinned;                 /* its view is counted as used while the owner is set up */
+    bool calibrated;      /* itself computed by this filter */
+    bool elsewhere;       /* its bytes lie in files that are not watched (external storage) */
+    h5calib_parts *parts; /* of a virtual dataset: its sources' files */
+    bool pinned;          /* its view is counted as used while the owner is set up */
 } h5calib_source;
-
-/* The sources of a virtual dataset. HDF5 takes a source that is missing, or that it
- * cannot open, for fill values. So each is opened here first: what is missing is an
- * error, and HDF5 finds the rest open already, whatever locks there are. */
-typedef struct h5calib_parts {
-    view **views; /* held */
-    size_t n;
-} h5calib_parts;
 
 /* Open what the link `name` in `group` of `owner` leads to. `what` is its name in
  * messages ("raw dataset"). External links are followed here, not by HDF5. */
@@ -45,6 +38,9 @@ void h5calib_source_close(binding *b, h5calib_source *source);
 /* Set memory_type, dtype and element of a source whose `dataset` is open; false if
  * it does not hold numbers. memory_type is to be closed in either case. */
 bool h5calib_source_type(binding *b, h5calib_source *source);
+
+/* Do the numbers lie in the file as they are in memory, so that its descriptor gives them? */
+bool h5calib_plain_storage(binding *b, const h5calib_source *source);
 
 /* Read a box into a contiguous buffer, native byte order. */
 bool h5calib_source_read(binding *b, const h5calib_source *source, const hsize_t *start,

@@ -1,14 +1,13 @@
 /*
- * calibrated.h - a calibrated dataset, set up for computing its chunks.
+ * calibrated.h - a calibrated dataset, set up for computing its chunks: the plain structure.
  *
  * Everything that does not change from chunk to chunk: the checked shape, the
- * opened sources, the frame selection. Kept with the view of its file until
- * one of the files it rests on changes.
+ * opened sources, the frame selection. Filled in by setup.c and legacy.c, kept by kept.c.
  */
 #ifndef H5CALIB_CALIBRATED_H
 #define H5CALIB_CALIBRATED_H
 
-#include "core/descriptor.h"
+#include "hdf5/data/cellids.h"
 #include "hdf5/data/source.h"
 
 struct prepared;
@@ -34,9 +33,8 @@ typedef struct calibrated {
     struct rawmap *map; /* where raw pixels lie in the file; NULL: only HDF5 can read them */
     h5calib_source constants[H5CALIB_MAX_CONSTANTS];
     char axes[H5CALIB_MAX_CONSTANTS][8];
-    h5calib_source ids;                /* the memory cell of each raw frame, as stored */
-    struct h5calib_cell_ids *cell_ids; /* as read (cellids.h), or NULL */
-    uint64_t *frames;                  /* raw frame of each frame, or NULL */
+    h5calib_cell_ids ids;
+    uint64_t *frames; /* raw frame of each frame, or NULL */
     uint64_t n_frames, n_raw_frames;
     uint32_t n_cells;
     struct prepared **cells; /* n_cells, NULL where not in memory, see constants.c */
@@ -48,23 +46,8 @@ typedef struct calibrated {
     size_t strip_rows;
     h5calib_calibrator *strip_calibrator;
     bool *met; /* n_cells: was a frame of it asked for before? */
+    /* What is told before it goes away, by who remembers it (ahead.c); NULL: nobody does. */
+    void (*going)(binding *b, const struct calibrated *c);
 } calibrated;
-
-/* The dataset that the filter parameters (n words) belong to, from the view of
- * its file. Counts as used until released. */
-calibrated *h5calib_calibrated_open(binding *b, view *v, const h5calib_descriptor *d,
-                                    const unsigned *words, size_t n, char *message,
-                                    size_t message_size);
-/* The same for a chunk of the first h5calib. */
-calibrated *h5calib_calibrated_open_legacy(binding *b, view *v, const h5calib_legacy *l,
-                                           char *message, size_t message_size);
-void h5calib_calibrated_release(binding *b, calibrated *c);
-
-/* Bytes of a chunk of calibrated values. */
-size_t h5calib_calibrated_chunk_bytes(const calibrated *c);
-
-/* For views that are closed: free what rests on them. */
-void h5calib_calibrated_free_all(binding *b, view *v);
-void h5calib_calibrated_free_holders(binding *b, view *v);
 
 #endif

@@ -6,8 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "hdf5/data/cellids.h"
-#include "hdf5/data/rawmap.h"
 #include "hdf5/system/inplace.h"
 #include "hdf5/system/team.h"
 
@@ -94,7 +92,7 @@ uint64_t h5calib_constants_fit(const calibrated *c, uint64_t frame, uint64_t n)
 {
     const size_t each = cell_bytes(c);
     size_t room = each ? limit() / each : 1, distinct = 0;
-    if (c->n_cells <= room || !h5calib_has_cell_ids(c) || c->rank != 3)
+    if (c->n_cells <= room || !c->ids.values || c->rank != 3)
         return n;
     unsigned char *seen = calloc(c->n_cells, 1);
     uint64_t i = 0;
@@ -103,7 +101,7 @@ uint64_t h5calib_constants_fit(const calibrated *c, uint64_t frame, uint64_t n)
         int64_t id = -1;
         uint32_t cell;
         double weight;
-        if (!h5calib_cell_id(c, raw, &id) ||
+        if (!h5calib_cell_id(&c->ids, raw, &id) ||
             !h5calib_calibrator_locate(c->calibrator, id, c->n_cells, &cell, &weight) || seen[cell])
             continue;
         if (distinct == (room ? room : 1))

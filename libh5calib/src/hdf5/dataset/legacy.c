@@ -6,6 +6,8 @@
  * chunks have the shape the header says must hold float32, or HDF5 would be
  * given fewer bytes than it expects.
  */
+#include "hdf5/dataset/legacy.h"
+
 #include <stdio.h>
 #include <string.h>
 

@@ -10,9 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "hdf5/data/cellids.h"
 #include "hdf5/data/fingerprint.h"
-#include "hdf5/data/rawmap.h"
 
 /* ---- the dataset itself ------------------------------------------------------------------ */
 
@@ -295,7 +293,7 @@ static bool whole_frames(const calibrated *c, char *message, size_t size)
 bool h5calib_set_up(binding *b, calibrated *c, hid_t group, const h5calib_descriptor *d,
                     const unsigned *words, size_t n, char *message, size_t size)
 {
-    h5calib_cell_ids_open(b, c, group);
+    h5calib_cell_ids_open(b, c->home, group, &c->ids);
     if (!h5calib_find_algorithm(c, d->algorithm, message, size) ||
         !take_dataset(b, c, group, words, n, message, size) ||
         !load_frames(b, c, group, message, size) ||
@@ -313,5 +311,6 @@ bool h5calib_set_up(binding *b, calibrated *c, hid_t group, const h5calib_descri
     bool ok = take_constants(b, c, constants, &config, message, size);
     b->api.H5Gclose(constants);
     return ok && whole_frames(c, message, size) &&
-           h5calib_cell_ids_load(b, c, group, message, size);
+           h5calib_cell_ids_load(b, c->home, group, c->n_cells, c->n_raw_frames, &c->ids, message,
+                                 size);
 }

@@ -71,8 +71,9 @@ static bool take_rows(const calibrated *c, unsigned k, uint32_t number, size_t r
                         .stages = (uint32_t)stages,
                         .strides = {0, (ptrdiff_t)plane, (ptrdiff_t)line, (ptrdiff_t)s->element}};
     const char *in_place = NULL;
+    const h5calib_opened file = h5calib_view_opened(s->view);
     if (strip->in_place)
-        h5calib_inplace_get_all(s->view, &from, 1, (stages - 1) * plane + bytes, true, &in_place,
+        h5calib_inplace_get_all(&file, &from, 1, (stages - 1) * plane + bytes, true, &in_place,
                                 &strip->windows[k]);
     out->data = in_place;
     if (in_place)

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "core/descriptor.h"
+#include "hdf5/file/reach.h"
 #include "hdf5/file/superblock.h"
 
 /* What was found in a file, remembered while its stamp stays as it is. */
@@ -141,6 +142,7 @@ static view *look_into(binding *b, const h5calib_open_file *file, const h5calib_
                        char *trouble, size_t size)
 {
     char path[1024];
+    bool unknown;
     known_file *k = recall(b, &file->stamp);
     bool fresh = k && h5calib_stamp_equal(&k->stamp, &file->stamp);
     if (fresh && !matches(k, wanted))
@@ -154,10 +156,7 @@ static view *look_into(binding *b, const h5calib_open_file *file, const h5calib_
         remember(b, k, &(known_file){.stamp = file->stamp});
         return NULL;
     }
-    h5calib_writing writing = h5calib_process_writing(b, path, &file->stamp, trouble, size);
-    if (writing == H5CALIB_WRITTEN_UNKNOWN)
-        return NULL;
-    v = h5calib_view_open(b, path, &file->stamp, writing != H5CALIB_NOT_WRITTEN, trouble, size);
+    v = h5calib_reach(b, path, &file->stamp, &unknown, trouble, size);
     if (!v || fresh)
         return v;
     known_file found = {.stamp = v->stamp};

@@ -8,9 +8,7 @@
 #include <string.h>
 
 #include "core/core.h"
-#include "hdf5/dataset/calibrated.h"
 #include "hdf5/file/superblock.h"
-#include "hdf5/system/inplace.h"
 
 /* A write within the clock's tick of an earlier one does not change the time
  * stamp. A file that was changed this shortly before it was opened is opened
@@ -174,8 +172,9 @@ static bool open_by_name(binding *b, view *v)
 
 static void close_view(binding *b, view *v)
 {
-    h5calib_calibrated_free_all(b, v);
-    h5calib_inplace_forget(v);
+    if (v->free_kept)
+        v->free_kept(b, v, NULL);
+    h5calib_inplace_forget(v->number);
     if (v->file >= 0)
         b->api.H5Fclose(v->file);
     if (v->access >= 0)
@@ -264,7 +263,9 @@ static void drop(binding *b, view *v)
             break;
         }
     v->dropped = true;
-    h5calib_calibrated_free_holders(b, v);
+    for (view *home = b->views; home; home = home->next)
+        if (home->free_kept)
+            home->free_kept(b, home, v);
     if (v->uses == 0)
         close_view(b, v);
 }

@@ -20,6 +20,7 @@
 #define H5CALIB_VIEW_H
 
 #include "hdf5/library/api.h"
+#include "hdf5/system/inplace.h"
 
 typedef struct view {
     struct view *next;
@@ -37,8 +38,16 @@ typedef struct view {
     size_t image_size;
     bool mapped;
     char path[1024];
-    struct calibrated *calibrated; /* datasets set up from this file, see calibrated.c */
+    /* Datasets set up from this file (kept.c), and what frees them: those not in use that rest on
+     * another view, or with NULL all. */
+    struct calibrated *calibrated;
+    void (*free_kept)(binding *b, struct view *home, const struct view *rests_on);
 } view;
+
+static inline h5calib_opened h5calib_view_opened(const view *v)
+{
+    return (h5calib_opened){v->number, v->fd, v->settled, v->stamp};
+}
 
 /*
  * The view of the file at `path`; counts as used until h5calib_view_release.

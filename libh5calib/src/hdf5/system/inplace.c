@@ -16,16 +16,18 @@ void h5calib_inplace_end(unsigned token)
 {
     (void)token;
 }
-void h5calib_inplace_get_all(const view *v, const uint64_t *offsets, size_t count, size_t n,
-                             bool all_around, const char **bytes, h5calib_window **windows)
+void h5calib_inplace_get_all(const h5calib_opened *file, const uint64_t *offsets, size_t count,
+                             size_t n, bool all_around, const char **bytes,
+                             h5calib_window **windows)
 {
-    (void)v, (void)offsets, (void)n, (void)all_around, (void)windows;
+    (void)file, (void)offsets, (void)n, (void)all_around, (void)windows;
     for (size_t i = 0; i < count; i++)
         bytes[i] = NULL;
 }
-const char *h5calib_inplace_get(const view *v, uint64_t offset, size_t n, h5calib_window **window)
+const char *h5calib_inplace_get(const h5calib_opened *file, uint64_t offset, size_t n,
+                                h5calib_window **window)
 {
-    (void)v, (void)offset, (void)n, (void)window;
+    (void)file, (void)offset, (void)n, (void)window;
     return NULL;
 }
 bool h5calib_inplace_release_all(h5calib_window *const *windows, size_t count)
@@ -42,9 +44,9 @@ void h5calib_inplace_bound(size_t bytes)
 {
     (void)bytes;
 }
-void h5calib_inplace_forget(const view *v)
+void h5calib_inplace_forget(uint64_t number)
 {
-    (void)v;
+    (void)number;
 }
 void h5calib_inplace_after_fork(void) {}
 
@@ -231,16 +233,16 @@ static h5calib_window *make_room(unsigned room)
     return open + room > allowed ? NULL : free_one;
 }
 
-static bool covers(const h5calib_window *w, const view *v, uint64_t offset, size_t n)
+static bool covers(const h5calib_window *w, const h5calib_opened *file, uint64_t offset, size_t n)
 {
-    return atomic_load(&w->at) && w->file == v->number && !atomic_load(&w->cut) &&
+    return atomic_load(&w->at) && w->file == file->number && !atomic_load(&w->cut) &&
            offset >= w->begin && offset + n <= w->begin + atomic_load(&w->bytes);
 }
 
-static h5calib_window *find(const view *v, uint64_t offset, size_t n)
+static h5calib_window *find(const h5calib_opened *file, uint64_t offset, size_t n)
 {
     for (h5calib_window *w = windows; w < windows + N_WINDOWS; w++)
-        if (covers(w, v, offset, n))
+        if (covers(w, file, offset, n))
             return w;
     return NULL;
 }
@@ -254,18 +256,18 @@ static bool was_in_memory(const h5calib_window *w, uint64_t offset, size_t n)
     return (w->in_memory & wanted) == wanted;
 }
 
-static uint32_t parts_in_memory(const view *v, uint64_t begin, size_t bytes)
+static uint32_t parts_in_memory(const h5calib_opened *file, uint64_t begin, size_t bytes)
 {
     uint32_t found = 0;
     for (uint64_t at = 0; at < bytes; at += PART_BYTES) {
         const uint64_t end = at + PART_BYTES < bytes ? at + PART_BYTES : bytes;
-        found |= (uint32_t)h5calib_in_memory(v->fd, begin + end - 1) << at / PART_BYTES;
+        found |= (uint32_t)h5calib_in_memory(file->fd, begin + end - 1) << at / PART_BYTES;
     }
     return found;
 }
 
 /* A window around these bytes; one that they would cross begins with them. */
-static h5calib_window *open_window(const view *v, uint64_t offset, size_t n)
+static h5calib_window *open_window(const h5calib_opened *file, uint64_t offset, size_t n)
 {
     uint64_t begin = offset - offset % H5CALIB_WINDOW_STEP;
     if (offset + n > begin + WINDOW_BYTES)
@@ -275,16 +277,16 @@ static h5calib_window *open_window(const view *v, uint64_t offset, size_t n)
     h5calib_window *w = make_room(1);
     if (!w)
         return NULL;
-    const uint64_t left = v->stamp.size - begin;
+    const uint64_t left = file->stamp.size - begin;
     const size_t bytes = (size_t)(left < WINDOW_BYTES ? left : WINDOW_BYTES);
-    void *at = mmap(NULL, bytes, PROT_READ, MAP_SHARED, v->fd, (off_t)begin);
+    void *at = mmap(NULL, bytes, PROT_READ, MAP_SHARED, file->fd, (off_t)begin);
     if (at == MAP_FAILED)
         return NULL;
-    w->file = v->number;
-    w->fd = v->fd;
-    w->stamp = v->stamp;
+    w->file = file->number;
+    w->fd = file->fd;
+    w->stamp = file->stamp;
     w->begin = begin;
-    w->in_memory = parts_in_memory(v, begin, bytes);
+    w->in_memory = parts_in_memory(file, begin, bytes);
     atomic_store(&w->bytes, bytes);
     atomic_store(&w->at, (uintptr_t)at);
     return w;
@@ -304,23 +306,23 @@ static struct {
     size_t bytes;
 } recent[H5CALIB_RECENT];
 
-static void remember(const view *v, uint64_t offset, size_t n)
+static void remember(const h5calib_opened *file, uint64_t offset, size_t n)
 {
     static unsigned asked;
     const unsigned last = asked++ % H5CALIB_RECENT;
-    recent[last].file = v->number;
+    recent[last].file = file->number;
     recent[last].part = offset / H5CALIB_WINDOW_STEP;
     recent[last].bytes = n;
 }
 
 /* Was enough of this part of the file, or of those beside it, asked for just now? Where frames of
  * many trains share constants, 16 parts of a file are asked for in turn (jobs.c). */
-static bool goes_on(const view *v, uint64_t offset)
+static bool goes_on(const h5calib_opened *file, uint64_t offset)
 {
     const uint64_t part = offset / H5CALIB_WINDOW_STEP;
     size_t nearby = 0;
     for (unsigned i = 0; i < H5CALIB_RECENT; i++)
-        if (recent[i].file == v->number && recent[i].part + 1 - part <= 2)
+        if (recent[i].file == file->number && recent[i].part + 1 - part <= 2)
             nearby += recent[i].bytes;
     return nearby > H5CALIB_GOES_ON_BYTES;
 }
@@ -333,21 +335,21 @@ static const char *look(h5calib_window *w, uint64_t offset)
 }
 
 /* Bytes of a file, in a window that is open or worth opening. */
-static const char *get(const view *v, uint64_t offset, size_t n, bool all_around,
+static const char *get(const h5calib_opened *file, uint64_t offset, size_t n, bool all_around,
                        h5calib_window **window)
 {
     pthread_mutex_lock(&lock);
-    h5calib_window *w = find(v, offset, n);
-    const bool wanted = w || all_around || at_once || goes_on(v, offset);
+    h5calib_window *w = find(file, offset, n);
+    const bool wanted = w || all_around || at_once || goes_on(file, offset);
     if (wanted && !(w && was_in_memory(w, offset, n))) {
         pthread_mutex_unlock(&lock);
-        const bool in_memory = h5calib_in_memory(v->fd, offset + n - 1);
+        const bool in_memory = h5calib_in_memory(file->fd, offset + n - 1);
         pthread_mutex_lock(&lock);
-        w = in_memory ? find(v, offset, n) : NULL;
+        w = in_memory ? find(file, offset, n) : NULL;
         if (in_memory && !w)
-            w = open_window(v, offset, n);
+            w = open_window(file, offset, n);
     }
-    remember(v, offset, n);
+    remember(file, offset, n);
     const char *bytes = w ? look(w, offset) : NULL;
     pthread_mutex_unlock(&lock);
     *window = w;
@@ -355,19 +357,20 @@ static const char *get(const view *v, uint64_t offset, size_t n, bool all_around
 }
 
 /* What is found counts only if the file is as it was opened. */
-void h5calib_inplace_get_all(const view *v, const uint64_t *offsets, size_t count, size_t n,
-                             bool all_around, const char **bytes, h5calib_window **windows_held)
+void h5calib_inplace_get_all(const h5calib_opened *file, const uint64_t *offsets, size_t count,
+                             size_t n, bool all_around, const char **bytes,
+                             h5calib_window **windows_held)
 {
-    const bool may = n > 0 && v->fd >= 0 && n <= v->stamp.size && v->settled;
+    const bool may = n > 0 && file->fd >= 0 && n <= file->stamp.size && file->settled;
     bool any = false;
     for (size_t i = 0; i < count; i++) {
         bytes[i] = NULL;
         windows_held[i] = NULL;
-        if (may && offsets[i] <= v->stamp.size - n) /* damaged files give any */
-            bytes[i] = get(v, offsets[i], n, all_around, &windows_held[i]);
+        if (may && offsets[i] <= file->stamp.size - n) /* damaged files give any */
+            bytes[i] = get(file, offsets[i], n, all_around, &windows_held[i]);
         any |= bytes[i] != NULL;
     }
-    if (!any || (bus_errors_arrive() && unchanged(v->fd, &v->stamp)))
+    if (!any || (bus_errors_arrive() && unchanged(file->fd, &file->stamp)))
         return;
     for (size_t i = 0; i < count; i++) {
         if (bytes[i])
@@ -377,10 +380,11 @@ void h5calib_inplace_get_all(const view *v, const uint64_t *offsets, size_t coun
     }
 }
 
-const char *h5calib_inplace_get(const view *v, uint64_t offset, size_t n, h5calib_window **window)
+const char *h5calib_inplace_get(const h5calib_opened *file, uint64_t offset, size_t n,
+                                h5calib_window **window)
 {
     const char *bytes;
-    h5calib_inplace_get_all(v, &offset, 1, n, false, &bytes, window);
+    h5calib_inplace_get_all(file, &offset, 1, n, false, &bytes, window);
     return bytes;
 }
 
@@ -418,11 +422,11 @@ void h5calib_inplace_bound(size_t bytes)
     pthread_mutex_unlock(&lock);
 }
 
-void h5calib_inplace_forget(const view *v)
+void h5calib_inplace_forget(uint64_t number)
 {
     pthread_mutex_lock(&lock);
     for (h5calib_window *w = windows; w < windows + N_WINDOWS; w++) {
-        if (w->file != v->number)
+        if (w->file != number)
             continue;
         w->file = 0;
         if (w->users == 0)

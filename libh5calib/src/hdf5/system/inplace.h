@@ -26,7 +26,7 @@
 #ifndef H5CALIB_INPLACE_H
 #define H5CALIB_INPLACE_H
 
-#include "hdf5/file/view.h"
+#include "hdf5/system/platform.h"
 
 /* They begin every 6 MiB: what is looked at lies in one of them, unless it has more than 2 MiB. */
 enum { H5CALIB_WINDOWS = 32, H5CALIB_WINDOW_BYTES = 8 << 20, H5CALIB_WINDOW_STEP = 6 << 20 };
@@ -34,17 +34,27 @@ enum { H5CALIB_WINDOWS = 32, H5CALIB_WINDOW_BYTES = 8 << 20, H5CALIB_WINDOW_STEP
 enum { H5CALIB_RECENT = 256, H5CALIB_GOES_ON_BYTES = 2 << 20 };
 typedef struct h5calib_window h5calib_window;
 
+/* An open file, as it was when its view was opened. */
+typedef struct h5calib_opened {
+    uint64_t number; /* of the view: no other has or had it */
+    int fd;          /* -1: there is none */
+    bool settled;    /* what was done to the file since shows in its stamp */
+    h5calib_stamp stamp;
+} h5calib_opened;
+
 /* Something will be looked at until h5calib_inplace_end is given what this returns; 0: it must be
  * read. */
 unsigned h5calib_inplace_begin(void);
 void h5calib_inplace_end(unsigned token);
 
 /* n bytes at an offset of a file, as long as *window is held; NULL: read them. Any thread. */
-const char *h5calib_inplace_get(const view *v, uint64_t offset, size_t n, h5calib_window **window);
+const char *h5calib_inplace_get(const h5calib_opened *file, uint64_t offset, size_t n,
+                                h5calib_window **window);
 /* The same at each of `count` offsets; the file is asked once whether it changed. all_around: much
  * of the file around them is about to be asked for. */
-void h5calib_inplace_get_all(const view *v, const uint64_t *offsets, size_t count, size_t n,
-                             bool all_around, const char **bytes, h5calib_window **windows);
+void h5calib_inplace_get_all(const h5calib_opened *file, const uint64_t *offsets, size_t count,
+                             size_t n, bool all_around, const char **bytes,
+                             h5calib_window **windows);
 /* False: the file was changed meanwhile, and what was looked at may never have been in it: zeros
  * behind its end, where it was cut short. Read it. */
 bool h5calib_inplace_release(h5calib_window *window);
@@ -53,8 +63,8 @@ bool h5calib_inplace_release_all(h5calib_window *const *windows, size_t count);
 
 /* So many bytes may be mapped from now on. */
 void h5calib_inplace_bound(size_t bytes);
-/* The view is going away; nobody looks at it any more. */
-void h5calib_inplace_forget(const view *v);
+/* The view of that number is going away; nobody looks at it any more. */
+void h5calib_inplace_forget(uint64_t number);
 /* In the child after a fork, where nobody but the caller is left. */
 void h5calib_inplace_after_fork(void);
 

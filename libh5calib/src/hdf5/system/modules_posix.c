@@ -22,7 +22,6 @@
 #endif
 
 #include "core/core.h"
-#include "hdf5/library/h5abi.h"
 
 bool h5calib_module_of(const void *address, h5calib_module *out)
 {
@@ -54,65 +53,47 @@ void *h5calib_symbol(const h5calib_module *module, const char *name)
 
 #if defined(__linux__)
 
-struct filter_search {
-    int id;
-    const h5_filter_class *found;
+struct module_list {
+    h5calib_module *all;
+    size_t n;
 };
 
-static int offers_filter(struct dl_phdr_info *info, size_t size, void *data)
+static int add_module(struct dl_phdr_info *info, size_t size, void *data)
 {
     (void)size;
-    struct filter_search *search = data;
-    Dl_info where;
+    struct module_list *list = data;
     if (!info->dlpi_name || !info->dlpi_name[0])
         return 0;
-    void *handle = dlopen(info->dlpi_name, RTLD_LAZY | RTLD_NOLOAD);
-    void *symbol = handle ? dlsym(handle, "H5PLget_plugin_info") : NULL;
-    if (symbol && dladdr(symbol, &where) && where.dli_fbase == (void *)info->dlpi_addr) {
-        const void *(*plugin_info)(void);
-        memcpy(&plugin_info, &symbol, sizeof plugin_info);
-        const h5_filter_class *class_found = plugin_info();
-        if (class_found && class_found->version == H5Z_CLASS_T_VERS &&
-            class_found->id == search->id) {
-            search->found = class_found;
-            return 1; /* the handle stays open */
-        }
-    }
-    if (handle)
-        dlclose(handle);
+    h5calib_module *grown = realloc(list->all, (list->n + 1) * sizeof *grown);
+    if (!grown)
+        return 0;
+    list->all = grown;
+    grown[list->n].base = (void *)info->dlpi_addr;
+    snprintf(grown[list->n].path, sizeof grown->path, "%s", info->dlpi_name);
+    list->n++;
     return 0;
 }
 
-const h5_filter_class *h5calib_find_filter(int id)
+/* Opened after the list was walked: the loader holds a lock meanwhile, for which another thread
+ * waits that loads a library and holds the one needed to open. */
+bool h5calib_module_search(const char *name, bool (*suits)(void *symbol, void *data), void *data,
+                           h5calib_module *out)
 {
-    struct filter_search search = {.id = id};
-    dl_iterate_phdr(offers_filter, &search);
-    return search.found;
-}
-
-struct search {
-    const char *name;
-    h5calib_module found;
-};
-
-static int offers(struct dl_phdr_info *info, size_t size, void *data)
-{
-    (void)size;
-    struct search *search = data;
-    if (!info->dlpi_name || !info->dlpi_name[0])
-        return 0;
-    void *handle = dlopen(info->dlpi_name, RTLD_LAZY | RTLD_NOLOAD);
-    if (!handle)
-        return 0;
-    Dl_info where;
-    void *symbol = dlsym(handle, search->name);
-    if (symbol && dladdr(symbol, &where) && where.dli_fbase == (void *)info->dlpi_addr) {
-        search->found.handle = handle;
-        snprintf(search->found.path, sizeof search->found.path, "%s", info->dlpi_name);
-        return 1;
+    struct module_list list = {0};
+    bool found = false;
+    dl_iterate_phdr(add_module, &list);
+    for (size_t i = 0; i < list.n && !found; i++) {
+        h5calib_module *m = &list.all[i];
+        m->handle = dlopen(m->path, RTLD_LAZY | RTLD_NOLOAD);
+        void *symbol = m->handle ? h5calib_symbol(m, name) : NULL;
+        found = symbol && suits(symbol, data);
+        if (found)
+            *out = *m;
+        else if (m->handle)
+            dlclose(m->handle);
     }
-    dlclose(handle);
-    return 0;
+    free(list.all);
+    return found;
 }
 
 /* Own symbols first, even where the executable brings a libhdf5; AddressSanitizer
@@ -149,38 +130,49 @@ static void *load_copy(const char *path)
     return handle;
 }
 
+static bool any_symbol(void *symbol, void *data)
+{
+    (void)symbol;
+    (void)data;
+    return true;
+}
+
 bool h5calib_module_copy(const char *name, h5calib_module *out, char *message, size_t size)
 {
-    struct search search = {.name = name};
-    if (!dl_iterate_phdr(offers, &search)) {
+    h5calib_module found;
+    if (!h5calib_module_search(name, any_symbol, NULL, &found)) {
         h5calib_say(message, size,
                     "the program's HDF5 library hides its functions and no other HDF5 library is "
                     "loaded: import h5py in the same process, or use a program that is linked to "
                     "a shared libhdf5");
         return false;
     }
-    out->handle = load_copy(search.found.path);
-    dlclose(search.found.handle);
+    out->handle = load_copy(found.path);
+    dlclose(found.handle);
     if (!out->handle) {
         h5calib_say(message, size,
                     "the program's HDF5 library hides its functions, and %s could not be loaded "
                     "a second time to serve it",
-                    search.found.path);
+                    found.path);
         return false;
     }
     Dl_info where;
     void *symbol = dlsym(out->handle, name);
     out->base = symbol && dladdr(symbol, &where) ? where.dli_fbase : NULL;
-    memcpy(out->path, search.found.path, sizeof out->path);
+    memcpy(out->path, found.path, sizeof out->path);
     return out->base != NULL;
 }
 
 #else
 
-const h5_filter_class *h5calib_find_filter(int id)
+bool h5calib_module_search(const char *name, bool (*suits)(void *symbol, void *data), void *data,
+                           h5calib_module *out)
 {
-    (void)id;
-    return NULL;
+    (void)name;
+    (void)suits;
+    (void)data;
+    (void)out;
+    return false;
 }
 
 bool h5calib_module_copy(const char *name, h5calib_module *out, char *message, size_t size)

@@ -53,9 +53,10 @@ void *h5calib_symbol(const h5calib_module *module, const char *name);
  * module that defines `name`; false if no module does, or it cannot be copied. */
 bool h5calib_module_copy(const char *name, h5calib_module *out, char *message, size_t size);
 
-/* The HDF5 filter with that id that a loaded plugin offers, kept loaded; NULL if none. */
-struct h5_filter_class;
-const struct h5_filter_class *h5calib_find_filter(int id);
+/* The first loaded module that defines `name` and whose symbol suits; kept loaded. False if there
+ * is none, or the system has no list of them. */
+bool h5calib_module_search(const char *name, bool (*suits)(void *symbol, void *data), void *data,
+                           h5calib_module *out);
 
 /* What a file is and when it changed last. Two equal stamps: the same content,
  * as far as the file system tells. */

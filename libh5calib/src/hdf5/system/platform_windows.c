@@ -74,10 +74,14 @@ bool h5calib_module_copy(const char *name, h5calib_module *out, char *message, s
     return false;
 }
 
-const struct h5_filter_class *h5calib_find_filter(int id)
+bool h5calib_module_search(const char *name, bool (*suits)(void *symbol, void *data), void *data,
+                           h5calib_module *out)
 {
-    (void)id;
-    return NULL;
+    (void)name;
+    (void)suits;
+    (void)data;
+    (void)out;
+    return false;
 }
 
 static bool stamp_handle(HANDLE handle, h5calib_stamp *out)

@@ -53,7 +53,8 @@ void h5calib_ahead_stop(binding *b)
         drop(b, b->ahead);
 }
 
-void h5calib_ahead_forget(binding *b, const calibrated *c)
+/* The dataset is going away. */
+static void forget_dataset(binding *b, const calibrated *c)
 {
     ahead *a = b->ahead;
     if (!a)
@@ -127,7 +128,7 @@ static void begin(binding *b, ahead *a, calibrated *c, unsigned threads)
     const unsigned most = h5calib_rawmap_decodes(c->map) ? MOST_TOGETHER : 1;
     uint64_t number = a->ready.n > 0 ? a->ready.numbers[a->ready.n - 1] : a->last;
     a->of = c;
-    a->bytes = h5calib_calibrated_chunk_bytes(c);
+    a->bytes = h5calib_chunk_bytes(c);
     for (next->n = 0; next->n < most; next->n++) {
         number += a->step;
         if (!h5calib_box_of_chunk(c, number, &at[next->n]) || !alike(c, &at[0], &at[next->n]))
@@ -149,7 +150,7 @@ static void begin(binding *b, ahead *a, calibrated *c, unsigned threads)
 static void *compute(binding *b, calibrated *c, const h5calib_box *at, const int64_t *cell,
                      size_t *bytes, char *message, size_t size)
 {
-    *bytes = h5calib_calibrated_chunk_bytes(c);
+    *bytes = h5calib_chunk_bytes(c);
     void *out = h5calib_binding_allocate(b, *bytes);
     if (!out) {
         h5calib_say(message, size, "out of memory for a chunk of %zu bytes", *bytes);
@@ -177,7 +178,8 @@ void *h5calib_chunk(binding *b, calibrated *c, uint64_t number, size_t *bytes, c
                     (unsigned long long)number);
         return NULL;
     }
-    *bytes = h5calib_calibrated_chunk_bytes(c);
+    c->going = forget_dataset;
+    *bytes = h5calib_chunk_bytes(c);
     void *out = take(b, b->ahead, c, number);
     if (!out)
         out = compute(b, c, &at, NULL, bytes, message, size);

@@ -20,7 +20,5 @@ void *h5calib_chunk_legacy(binding *b, calibrated *c, uint64_t frame, uint32_t c
 
 /* Forget what was prepared: when this returns, nobody computes anything. */
 void h5calib_ahead_stop(binding *b);
-/* The dataset is going away: forget what was prepared for it. */
-void h5calib_ahead_forget(binding *b, const calibrated *c);
 
 #endif

@@ -15,7 +15,6 @@
 
 #include "core/processor.h"
 #include "hdf5/dataset/constants.h"
-#include "hdf5/work/jobs.h"
 
 #define LEAST_BLOCK 16384
 #define MOST_BLOCK 131072    /* raw pixels read are to stay in the cache */
@@ -27,59 +26,6 @@
 #define DECODED_PIECE 16384
 /* Fewer pixels than this are not worth waking another thread. */
 #define PARALLEL_PIXELS 32768
-
-size_t h5calib_calibrated_chunk_bytes(const calibrated *c)
-{
-    size_t n = h5calib_dtype_size(c->dtype);
-    for (int i = 0; i < c->rank; i++)
-        n *= (size_t)c->chunk[i];
-    return n;
-}
-
-static void measure(const calibrated *c, h5calib_box *at)
-{
-    at->frames = 1;
-    for (int i = 0; i < c->rank - 2; i++)
-        at->frames *= (size_t)at->count[i];
-    at->rows = (size_t)at->count[c->rank - 2];
-    at->columns = (size_t)at->count[c->rank - 1];
-}
-
-bool h5calib_box_of_chunk(const calibrated *c, uint64_t number, h5calib_box *at)
-{
-    at->clipped = at->stream = false;
-    at->frame_step = 0;
-    for (int i = c->rank - 1; i >= 0; i--) {
-        hsize_t grid = (c->dims[i] + c->chunk[i] - 1) / c->chunk[i];
-        if (grid == 0)
-            return false;
-        at->start[i] = number % grid * c->chunk[i];
-        number /= grid;
-        at->count[i] = c->dims[i] - at->start[i];
-        if (at->count[i] < c->chunk[i])
-            at->clipped = true;
-        else
-            at->count[i] = c->chunk[i];
-        at->extent[i] = c->chunk[i];
-    }
-    measure(c, at);
-    return number == 0;
-}
-
-bool h5calib_box_of_selection(const calibrated *c, const uint64_t *start, const uint64_t *count,
-                              h5calib_box *at)
-{
-    at->clipped = at->stream = false;
-    at->frame_step = 0;
-    for (int i = 0; i < c->rank; i++) {
-        if (start[i] > c->dims[i] || count[i] > c->dims[i] - start[i])
-            return false;
-        at->start[i] = start[i];
-        at->count[i] = at->extent[i] = count[i];
-    }
-    measure(c, at);
-    return true;
-}
 
 /* ---- raw data, where HDF5 has to read it --------------------------------------------------- */
 
@@ -153,10 +99,10 @@ static bool mapped(binding *b, const h5calib_work *w)
     const size_t row = (size_t)w->at.start[c->rank - 2];
     if (!c->map || w->at.columns != c->dims[c->rank - 1])
         return false;
-    h5calib_rawmap_expect(b, c, w->n_jobs);
+    h5calib_rawmap_expect(b, c->map, w->n_jobs);
     for (size_t i = 0; i < w->n_jobs; i++)
         if (w->jobs[i].constants != H5CALIB_MASKED &&
-            !h5calib_rawmap_resolve(b, c, w->jobs[i].raw_frame, row, w->at.rows))
+            !h5calib_rawmap_resolve(b, c->map, w->jobs[i].raw_frame, row, w->at.rows))
             return false;
     return true;
 }
@@ -204,7 +150,7 @@ static const char *raw_pixels(const h5calib_work *w, const h5calib_job *j, const
     }
     const size_t row = (size_t)w->at.start[c->rank - 2] + s->row;
     const size_t pixel = row * (size_t)c->dims[c->rank - 1] + s->first;
-    return h5calib_rawmap_get(c, j->raw_frame, pixel, s->n, scratch, plane);
+    return h5calib_rawmap_get(c->map, j->raw_frame, pixel, s->n, scratch, plane);
 }
 
 /* First row of the strip of constants that holds a pixel of the frame; the last one begins
@@ -303,7 +249,8 @@ static bool run_together(const h5calib_work *w, const h5calib_job *jobs, size_t 
     for (size_t i = 0; i < n; i++)
         frames[i] = jobs[i].raw_frame;
     if (scratch->in_place)
-        h5calib_rawmap_look(c, frames, n, pixel, s->n, scratch->all_around, raw, &plane, windows);
+        h5calib_rawmap_look(c->map, frames, n, pixel, s->n, scratch->all_around, raw, &plane,
+                            windows);
     for (size_t i = 0; i < n; i++) {
         if (raw[i]) {
             windows[n_runs] = windows[i];

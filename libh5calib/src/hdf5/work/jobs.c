@@ -5,7 +5,6 @@
 
 #include <stdlib.h>
 
-#include "hdf5/data/cellids.h"
 #include "hdf5/dataset/constants.h"
 
 /* ---- frames -------------------------------------------------------------------------------- */
@@ -35,14 +34,14 @@ static bool find_cell(const calibrated *c, h5calib_job *j, const int64_t *legacy
     j->constants = H5CALIB_KEPT;
     if (legacy_cell)
         j->cell_number = (uint32_t)*legacy_cell;
-    if (legacy_cell || c->n_cells < 2 || !h5calib_has_cell_ids(c))
+    if (legacy_cell || c->n_cells < 2 || !c->ids.values)
         return true;
     int64_t id;
-    if (!h5calib_cell_id(c, j->raw_frame, &id)) {
+    if (!h5calib_cell_id(&c->ids, j->raw_frame, &id)) {
         h5calib_say(
             message, size,
             "cell ids in '%s' cannot be read: the file is shorter than it says, or its disk failed",
-            c->ids.view->path);
+            c->ids.source.view->path);
         return false;
     }
     if (h5calib_calibrator_locate(c->calibrator, id, c->n_cells, &j->cell_number, &j->weight))
@@ -89,7 +88,7 @@ static void announce(const h5calib_work *w, const h5calib_job *j)
     if (w->at.rows < w->c->dims[w->c->rank - 2])
         return;
     if (!w->raw)
-        h5calib_rawmap_announce(w->c, j->raw_frame);
+        h5calib_rawmap_announce(w->c->map, j->raw_frame);
     h5calib_constants_announce(w->c, j->cell_number);
 }
 

@@ -1,24 +1,24 @@
 /*
- * calibrated.c - set up a calibrated dataset for computing its chunks.
+ * kept.c - calibrated datasets, kept with the view of their file between calls.
  */
-#include "hdf5/dataset/calibrated.h"
+#include "hdf5/dataset/kept.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "hdf5/data/cellids.h"
 #include "hdf5/data/rawmap.h"
 #include "hdf5/dataset/constants.h"
+#include "hdf5/dataset/legacy.h"
 #include "hdf5/dataset/setup.h"
-#include "hdf5/file/process.h"
-#include "hdf5/work/ahead.h"
+#include "hdf5/file/reach.h"
 
 /* ---- end of life ------------------------------------------------------------------- */
 
 static void close_all(binding *b, calibrated *c)
 {
-    h5calib_ahead_forget(b, c);
+    if (c->going)
+        c->going(b, c);
     h5calib_constants_forget(b, c);
     h5calib_rawmap_free(c->map);
     h5calib_source_close(b, &c->raw);
@@ -27,7 +27,7 @@ static void close_all(binding *b, calibrated *c)
     h5calib_calibrator_free(c->calibrator);
     h5calib_calibrator_free(c->strip_calibrator);
     free(c->met);
-    h5calib_cell_ids_free(b, c);
+    h5calib_cell_ids_free(b, &c->ids);
     free(c->frames);
     free(c->cells);
     free(c);
@@ -42,22 +42,13 @@ static void remove_from_home(calibrated *c)
         }
 }
 
-void h5calib_calibrated_free_all(binding *b, view *v)
-{
-    while (v->calibrated) {
-        calibrated *c = v->calibrated;
-        v->calibrated = c->next;
-        close_all(b, c);
-    }
-}
-
 /* Source k of a dataset: raw, cell ids, then its constants; NULL at the end. */
 static const h5calib_source *source_of(const calibrated *c, int k)
 {
     if (k == 0)
         return &c->raw;
     if (k == 1)
-        return &c->ids;
+        return &c->ids.source;
     return k < H5CALIB_MAX_CONSTANTS + 2 ? &c->constants[k - 2] : NULL;
 }
 
@@ -72,18 +63,17 @@ static bool rests_on(const calibrated *c, const view *v)
     return false;
 }
 
-void h5calib_calibrated_free_holders(binding *b, view *v)
+static void free_kept(binding *b, view *home, const view *v)
 {
-    for (view *home = b->views; home; home = home->next)
-        for (calibrated **at = &home->calibrated; *at;) {
-            calibrated *c = *at;
-            if (c->uses == 0 && rests_on(c, v)) {
-                *at = c->next;
-                close_all(b, c);
-            } else {
-                at = &c->next;
-            }
+    for (calibrated **at = &home->calibrated; *at;) {
+        calibrated *c = *at;
+        if (!v || (c->uses == 0 && rests_on(c, v))) {
+            *at = c->next;
+            close_all(b, c);
+        } else {
+            at = &c->next;
         }
+    }
 }
 
 /* Count every file the dataset rests on as used, or no longer. */
@@ -129,24 +119,13 @@ void h5calib_calibrated_release(binding *b, calibrated *c)
 
 /* ---- is what was set up still so? ------------------------------------------------------ */
 
-static bool view_still_so(binding *b, const view *v, bool *unknown, char *message, size_t size)
-{
-    if (v->uses > 0)
-        return true;
-    if (h5calib_process_writing(b, v->path, &v->stamp, message, size) == H5CALIB_WRITTEN_UNKNOWN) {
-        *unknown = true;
-        return false;
-    }
-    return v->settled && h5calib_view_current(v);
-}
-
 static bool still_so(binding *b, const calibrated *c, bool *unknown, char *message, size_t size)
 {
     const h5calib_source *s;
     const view *v, *seen = c->home;
     for (int k = 0; (s = source_of(c, k)) != NULL; k++) {
         for (size_t i = 0; (v = h5calib_source_view(s, i)) != NULL; i++) {
-            if (v != seen && !view_still_so(b, v, unknown, message, size))
+            if (v != seen && !h5calib_reach_unchanged(b, v, unknown, message, size))
                 return false;
             seen = v;
         }
@@ -193,12 +172,13 @@ static calibrated *keep(binding *b, calibrated *c, bool ok)
         close_all(b, c);
         return NULL;
     }
-    h5calib_rawmap_set_up(b, c);
+    c->map = h5calib_rawmap_create(b, &c->raw, c->algorithm->raw_layout, c->rank - 2, c->dims);
     c->next = c->home->calibrated;
     c->home->calibrated = c;
+    c->home->free_kept = free_kept;
     use(b, c, 1);
     h5calib_source_unpin(b, &c->raw);
-    h5calib_source_unpin(b, &c->ids);
+    h5calib_source_unpin(b, &c->ids.source);
     for (int k = 0; k < H5CALIB_MAX_CONSTANTS; k++)
         h5calib_source_unpin(b, &c->constants[k]);
     return c;

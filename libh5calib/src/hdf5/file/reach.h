@@ -1,0 +1,22 @@
+/*
+ * reach.h - from a file to others that it names, and back to them later.
+ *
+ * The one place where a file is opened: only after it was asked who in this process writes it.
+ */
+#ifndef H5CALIB_REACH_H
+#define H5CALIB_REACH_H
+
+#include "hdf5/file/process.h"
+
+/* A file name in a link or a mapping of `owner`'s file, as a path. */
+void h5calib_resolve(const view *owner, const char *file, char *out, size_t size);
+
+/* The view of the file at `path` (`expect`: which has to be that one, or NULL), written out if
+ * this process is writing it; counts as used. *unknown: somebody writes it whom we cannot ask. */
+view *h5calib_reach(binding *b, const char *path, const h5calib_stamp *expect, bool *unknown,
+                    char *message, size_t message_size);
+/* Is a view what it was, and can its file not have changed otherwise? */
+bool h5calib_reach_unchanged(binding *b, const view *v, bool *unknown, char *message,
+                             size_t message_size);
+
+#endif

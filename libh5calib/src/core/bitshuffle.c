@@ -11,6 +11,7 @@
  * decoded block and ends at least 5 before it.
  */
 #include "core/bitshuffle.h"
+#include "core/unshuffle.h"
 
 #include <stdint.h>
 #include <string.h>

@@ -8,7 +8,7 @@
 #define AT_ONCE(fused, runs, n_runs, i, n) false
 #endif
 #include "core/fused.h"
-#include "core/tile.h"
+#include "core/template.h"
 #include TEMPLATE
 #undef FUSED
 #undef AT_ONCE
@@ -18,7 +18,7 @@
 #define REAL double
 #define INT int64_t
 #define AT_ONCE(fused, runs, n_runs, i, n) false
-#include "core/tile.h"
+#include "core/template.h"
 #include TEMPLATE
 #undef AT_ONCE
 #undef REAL

@@ -15,13 +15,6 @@
 
 #define H5CALIB_MAX_CONSTANTS 16
 
-/* gcc and clang ignore __declspec(thread), for Windows too. */
-#ifdef _MSC_VER
-#define H5CALIB_THREAD_LOCAL __declspec(thread)
-#else
-#define H5CALIB_THREAD_LOCAL _Thread_local
-#endif
-
 typedef struct h5calib_calibrator h5calib_calibrator;
 typedef struct h5calib_cell h5calib_cell;
 

@@ -13,6 +13,7 @@
 
 #include <stdbool.h>
 
+#include "core/compiler.h"
 #include "core/core.h"
 
 #define H5CALIB_MAX_PARAMETERS 24
@@ -27,18 +28,6 @@
 #define H5CALIB_X86 1
 #elif defined(__GNUC__) && defined(__aarch64__)
 #define H5CALIB_NEON 1
-#endif
-
-#ifdef _MSC_VER
-#define H5CALIB_INLINE static __forceinline
-#define H5CALIB_NOINLINE __declspec(noinline)
-#else
-#define H5CALIB_INLINE static inline __attribute__((always_inline))
-#ifdef __clang__
-#define H5CALIB_NOINLINE __attribute__((noinline))
-#else
-#define H5CALIB_NOINLINE __attribute__((noinline, noclone))
-#endif
 #endif
 
 typedef struct h5calib_plane {
@@ -173,19 +162,6 @@ h5calib_status h5calib_check_variant(char *message, size_t message_size);
 /* Every kernel writes its name here. */
 extern H5CALIB_THREAD_LOCAL const char *h5calib_kernel_ran;
 
-#if defined(__GNUC__)
-#define H5CALIB_FETCH(address) __builtin_prefetch(address)
-#else
-#define H5CALIB_FETCH(address) ((void)(address))
-#endif
-
-/* Numbers may begin at any byte: they are looked at where they lie in a file. `name` is such a
- * number. */
-#if defined(_MSC_VER)
-#define H5CALIB_ANYWHERE(type, name) typedef __unaligned type name
-#else
-#define H5CALIB_ANYWHERE(type, name) typedef type name __attribute__((aligned(1)))
-#endif
 H5CALIB_ANYWHERE(uint16_t, h5calib_raw_u16);
 
 static inline bool h5calib_is_float(h5calib_dtype dtype)

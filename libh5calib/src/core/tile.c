@@ -1,5 +1,5 @@
 /*
- * tile.c - operations on tiles, for every CPU variant (see variants.h, tile.h).
+ * tile.c - operations on tiles, for every CPU variant (see variants.h, template.h).
  */
 #ifdef REAL
 

@@ -11,8 +11,8 @@
 #include <stdint.h>
 #include <string.h>
 
-#include "core/bitshuffle.h"
 #include "core/internal.h"
+#include "core/unshuffle.h"
 
 #ifdef H5CALIB_X86
 #include <immintrin.h>

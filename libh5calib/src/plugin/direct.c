@@ -102,7 +102,8 @@ static bool drop_module_axis(const calibrated *c, selection *s, uint64_t *start,
     return true;
 }
 
-static bool compute(binding *b, calibrated *c, const selection *s, char *message, size_t size)
+static bool compute_selection(binding *b, calibrated *c, const selection *s, char *message,
+                              size_t size)
 {
     uint64_t start[H5CALIB_MAX_RANK], count[H5CALIB_MAX_RANK], n;
     h5calib_box at;
@@ -159,7 +160,7 @@ static bool read_direct(binding *b, hid_t dataset, selection *s, char *message, 
                     c->rank + c->module_axis);
         ok = false;
     }
-    ok = ok && compute(b, c, s, message, size);
+    ok = ok && compute_selection(b, c, s, message, size);
     if (c)
         h5calib_calibrated_release(b, c);
     h5calib_view_release(b, v);

@@ -117,7 +117,7 @@ static calibrated *open_in(const request *r, view *v, char *message, size_t size
 }
 
 /* Compute the chunk from one file. */
-static void *compute(const request *r, view *v, size_t *bytes, char *message, size_t size)
+static void *compute_from(const request *r, view *v, size_t *bytes, char *message, size_t size)
 {
     void *out = NULL;
     calibrated *c = open_in(r, v, message, size);
@@ -143,10 +143,10 @@ static void *compute(const request *r, view *v, size_t *bytes, char *message, si
 static void *compute_all(const request *r, view **candidates, int n, size_t *bytes, char *message,
                          size_t size)
 {
-    void *first = compute(r, candidates[0], bytes, message, size);
+    void *first = compute_from(r, candidates[0], bytes, message, size);
     for (int i = 1; first && i < n; i++) {
         size_t other_bytes = 0;
-        void *other = compute(r, candidates[i], &other_bytes, message, size);
+        void *other = compute_from(r, candidates[i], &other_bytes, message, size);
         bool equal = other && other_bytes == *bytes && memcmp(first, other, *bytes) == 0;
         if (other)
             h5calib_binding_free(r->b, other);

@@ -89,8 +89,8 @@ static bool take_storage(binding *b, h5calib_source *s, char *message, size_t si
     return s->parts != NULL;
 }
 
-static bool describe(binding *b, h5calib_source *s, const char *what, const char *path,
-                     char *message, size_t size)
+static bool describe_source(binding *b, h5calib_source *s, const char *what, const char *path,
+                            char *message, size_t size)
 {
     const h5 *api = &b->api;
     hid_t space = api->H5Dget_space(s->dataset);
@@ -220,7 +220,7 @@ bool h5calib_source_open(binding *b, view *owner, hid_t group, const char *name,
         out->view->uses++;
         out->pinned = true;
         out->dataset = dataset;
-        if (!describe(b, out, what, at.path, message, size)) {
+        if (!describe_source(b, out, what, at.path, message, size)) {
             h5calib_source_close(b, out);
             dataset = -1;
         }

@@ -35,7 +35,7 @@ static void put_first(binding *b, prepared *p)
     b->newest = p;
 }
 
-static void drop(binding *b, prepared *p)
+static void drop_cell(binding *b, prepared *p)
 {
     unlink_from(b, p);
     b->prepared_bytes -= p->bytes;
@@ -61,7 +61,7 @@ static void make_room(binding *b, size_t bytes)
 {
     const size_t most = limit() - limit() / 6;
     while (b->works == 0 && b->oldest && b->prepared_bytes + bytes > most)
-        drop(b, b->oldest);
+        drop_cell(b, b->oldest);
     const size_t taken = b->prepared_bytes + bytes;
     h5calib_inplace_bound(taken < most ? most - taken : 0);
 }
@@ -117,15 +117,15 @@ void h5calib_constants_forget(binding *b, calibrated *c)
 {
     for (uint32_t i = 0; c->cells && i < c->n_cells; i++)
         if (c->cells[i])
-            drop(b, c->cells[i]);
+            drop_cell(b, c->cells[i]);
 }
 
 /* ---- loading ------------------------------------------------------------------------ */
 
 /* One cell of a constant in its own axis order, as an array described by strides, without its
  * data. Also the box of the dataset that it is; returns its bytes. */
-static size_t describe(const h5calib_source *s, const char *axes, uint32_t cell, h5calib_array *out,
-                       hsize_t *start, hsize_t *count)
+static size_t describe_cell(const h5calib_source *s, const char *axes, uint32_t cell,
+                            h5calib_array *out, hsize_t *start, hsize_t *count)
 {
     static const char order[] = "csyx";
     ptrdiff_t stride = (ptrdiff_t)s->element;
@@ -148,11 +148,11 @@ static size_t describe(const h5calib_source *s, const char *axes, uint32_t cell,
     return (size_t)stride;
 }
 
-static void *load(binding *b, const h5calib_source *s, const char *axes, uint32_t cell,
-                  h5calib_array *out, char *message, size_t size)
+static void *load_constant(binding *b, const h5calib_source *s, const char *axes, uint32_t cell,
+                           h5calib_array *out, char *message, size_t size)
 {
     hsize_t start[H5CALIB_MAX_RANK] = {0}, count[H5CALIB_MAX_RANK];
-    const size_t bytes = describe(s, axes, cell, out, start, count);
+    const size_t bytes = describe_cell(s, axes, cell, out, start, count);
     void *data = h5calib_allocate(bytes);
     if (!data)
         h5calib_say(message, size, "out of memory for constants (%zu bytes)", bytes);
@@ -164,8 +164,8 @@ static void *load(binding *b, const h5calib_source *s, const char *axes, uint32_
     return NULL;
 }
 
-static h5calib_cell *prepare(binding *b, const calibrated *c, uint32_t number, char *message,
-                             size_t size)
+static h5calib_cell *prepare_cell(binding *b, const calibrated *c, uint32_t number, char *message,
+                                  size_t size)
 {
     h5calib_array arrays[H5CALIB_MAX_CONSTANTS];
     void *data[H5CALIB_MAX_CONSTANTS] = {0};
@@ -174,8 +174,8 @@ static h5calib_cell *prepare(binding *b, const calibrated *c, uint32_t number, c
     memset(arrays, 0, sizeof arrays);
     for (unsigned k = 0; ok && k < c->algorithm->n_constants; k++)
         if (c->constants[k].view)
-            ok = (data[k] = load(b, &c->constants[k], c->axes[k], number, &arrays[k], message,
-                                 size)) != NULL;
+            ok = (data[k] = load_constant(b, &c->constants[k], c->axes[k], number, &arrays[k],
+                                          message, size)) != NULL;
     if (ok)
         h5calib_cell_create(c->calibrator, arrays, 0, data, &cell, message, size);
     for (unsigned k = 0; k < c->algorithm->n_constants; k++)
@@ -219,7 +219,7 @@ static h5calib_cell *read_cell(const calibrated *c, uint32_t number, char *messa
         const h5calib_source *s = &c->constants[k];
         if (!s->view)
             continue;
-        const size_t bytes = describe(s, c->axes[k], number, &arrays[k], start, count);
+        const size_t bytes = describe_cell(s, c->axes[k], number, &arrays[k], start, count);
         arrays[k].data = memory[k] = h5calib_allocate(bytes);
         ok = memory[k] && h5calib_pread_whole(s->view->fd, memory[k], bytes,
                                               c->constants_at[k] + start[0] * bytes);
@@ -239,8 +239,8 @@ static h5calib_cell *read_cell(const calibrated *c, uint32_t number, char *messa
 /* ---- one cell, or several at once --------------------------------------------------------------
  */
 
-static const h5calib_cell *keep(binding *b, calibrated *c, uint32_t number, h5calib_cell *cell,
-                                char *message, size_t size)
+static const h5calib_cell *keep_cell(binding *b, calibrated *c, uint32_t number, h5calib_cell *cell,
+                                     char *message, size_t size)
 {
     prepared *p = calloc(1, sizeof *p);
     if (!p) {
@@ -267,9 +267,10 @@ const h5calib_cell *h5calib_constants_get(binding *b, calibrated *c, uint32_t nu
         put_first(b, p);
         return p->cell;
     }
-    h5calib_cell *cell = h5calib_constants_lie_plainly(b, c) ? read_cell(c, number, message, size)
-                                                             : prepare(b, c, number, message, size);
-    return cell ? keep(b, c, number, cell, message, size) : NULL;
+    h5calib_cell *cell = h5calib_constants_lie_plainly(b, c)
+                             ? read_cell(c, number, message, size)
+                             : prepare_cell(b, c, number, message, size);
+    return cell ? keep_cell(b, c, number, cell, message, size) : NULL;
 }
 
 typedef struct loading {
@@ -294,7 +295,7 @@ void h5calib_constants_announce(const calibrated *c, uint32_t number)
         const h5calib_source *s = &c->constants[k];
         if (!s->view)
             continue;
-        const uint64_t bytes = describe(s, c->axes[k], number, &unused, start, count);
+        const uint64_t bytes = describe_cell(s, c->axes[k], number, &unused, start, count);
         h5calib_will_need(s->view->fd, c->constants_at[k] + start[0] * bytes, bytes);
     }
 }
@@ -314,6 +315,6 @@ void h5calib_constants_load(binding *b, calibrated *c, const uint32_t *numbers, 
     h5calib_team_do(&task);
     for (size_t i = 0; i < n; i++)
         if (l.cells[i])
-            keep(b, c, numbers[i], l.cells[i], NULL, 0);
+            keep_cell(b, c, numbers[i], l.cells[i], NULL, 0);
     free(l.cells);
 }

@@ -77,7 +77,7 @@ static void free_kept(binding *b, view *home, const view *v)
 }
 
 /* Count every file the dataset rests on as used, or no longer. */
-static void use(binding *b, calibrated *c, int by)
+static void count_uses(binding *b, calibrated *c, int by)
 {
     const h5calib_source *s;
     view *v;
@@ -107,11 +107,11 @@ void h5calib_calibrated_release(binding *b, calibrated *c)
     const bool over = c->uses == 1 && for_one_call(c);
     view *home = c->home;
     if (!over) {
-        use(b, c, -1);
+        count_uses(b, c, -1);
         return;
     }
     home->uses++;
-    use(b, c, -1);
+    count_uses(b, c, -1);
     remove_from_home(c);
     close_all(b, c);
     h5calib_view_release(b, home);
@@ -144,7 +144,7 @@ static calibrated *reuse(binding *b, view *v, const uint8_t *uuid, uint32_t crc,
               : c->legacy_algorithm || memcmp(c->uuid, uuid, 16) != 0 || c->words_crc != crc)
             continue;
         if (c->uses > 0 || still_so(b, c, unknown, message, size)) {
-            use(b, c, 1);
+            count_uses(b, c, 1);
             return c;
         }
         remove_from_home(c);
@@ -166,7 +166,7 @@ static calibrated *new_calibrated(view *v, char *message, size_t size)
     return c;
 }
 
-static calibrated *keep(binding *b, calibrated *c, bool ok)
+static calibrated *keep_dataset(binding *b, calibrated *c, bool ok)
 {
     if (!ok) {
         close_all(b, c);
@@ -176,7 +176,7 @@ static calibrated *keep(binding *b, calibrated *c, bool ok)
     c->next = c->home->calibrated;
     c->home->calibrated = c;
     c->home->free_kept = free_kept;
-    use(b, c, 1);
+    count_uses(b, c, 1);
     h5calib_source_unpin(b, &c->raw);
     h5calib_source_unpin(b, &c->ids.source);
     for (int k = 0; k < H5CALIB_MAX_CONSTANTS; k++)
@@ -205,7 +205,7 @@ calibrated *h5calib_calibrated_open(binding *b, view *v, const h5calib_descripto
     if ((c = new_calibrated(v, message, size)) != NULL) {
         memcpy(c->uuid, d->dataset_uuid, 16);
         c->words_crc = words[n - 1];
-        c = keep(b, c, h5calib_set_up(b, c, group, d, words, n, message, size));
+        c = keep_dataset(b, c, h5calib_set_up(b, c, group, d, words, n, message, size));
     }
     b->api.H5Gclose(group);
     return c;
@@ -228,5 +228,5 @@ calibrated *h5calib_calibrated_open_legacy(binding *b, view *v, const h5calib_le
     if (c || unknown || !(c = new_calibrated(v, message, size)))
         return c;
     legacy_uuid(l, c->uuid);
-    return keep(b, c, h5calib_set_up_legacy(b, c, l, message, size));
+    return keep_dataset(b, c, h5calib_set_up_legacy(b, c, l, message, size));
 }

@@ -19,8 +19,8 @@ typedef struct fitting {
     unsigned good, other;
 } fitting;
 
-static void look(binding *b, hid_t dataset, hid_t plist, const unsigned *words, size_t n,
-                 void *data)
+static void count_fitting(binding *b, hid_t dataset, hid_t plist, const unsigned *words, size_t n,
+                          void *data)
 {
     fitting *f = data;
     hsize_t chunk[H5CALIB_MAX_RANK];
@@ -39,7 +39,7 @@ static bool take_shape(binding *b, calibrated *c, const h5calib_legacy *l, char 
                        size_t size)
 {
     fitting f = {.l = l};
-    h5calib_survey(b, c->home->file, look, &f);
+    h5calib_survey(b, c->home->file, count_fitting, &f);
     if (f.good == 0 || f.other > 0) {
         h5calib_say(message, size,
                     "'%s' has no float32 dataset with chunks of 1 x %u x %u that this chunk could "

@@ -9,7 +9,7 @@
 
 #include "core/core.h"
 
-static h5calib_open_file *find(const process *p, const h5calib_stamp *stamp)
+static h5calib_open_file *find_file(const process *p, const h5calib_stamp *stamp)
 {
     for (size_t i = 0; i < p->n; i++)
         if (h5calib_same_file(&p->files[i].stamp, stamp))
@@ -17,7 +17,7 @@ static h5calib_open_file *find(const process *p, const h5calib_stamp *stamp)
     return NULL;
 }
 
-static h5calib_open_file *add(process *p, const h5calib_stamp *stamp)
+static h5calib_open_file *add_file(process *p, const h5calib_stamp *stamp)
 {
     if (p->n == p->capacity) {
         size_t more = p->capacity ? 2 * p->capacity : 32;
@@ -39,10 +39,10 @@ static bool merge(process *p)
         const struct h5calib_open_descriptor *d = &p->descriptors.all[i];
         if (!d->regular || h5calib_fd_is_private(d->file.fd))
             continue;
-        h5calib_open_file *file = find(p, &d->file.stamp);
+        h5calib_open_file *file = find_file(p, &d->file.stamp);
         if (file)
             file->writable |= d->file.writable;
-        else if ((file = add(p, &d->file.stamp)) != NULL)
+        else if ((file = add_file(p, &d->file.stamp)) != NULL)
             *file = d->file;
         else
             return false;
@@ -71,9 +71,9 @@ static void look_at_id(binding *b, process *p, hid_t id)
         b->api.H5Fflush(file, H5F_SCOPE_LOCAL);
     bool named =
         b->api.H5Fget_name(file, path, sizeof path) > 0 && h5calib_stamp_path(path, &stamp);
-    h5calib_open_file *entry = named ? find(p, &stamp) : NULL;
+    h5calib_open_file *entry = named ? find_file(p, &stamp) : NULL;
     if (named && !entry && !p->listed)
-        entry = add(p, &stamp);
+        entry = add_file(p, &stamp);
     if (entry && (intent & H5F_ACC_RDWR))
         entry->writable = entry->flushed = true;
     if (!entry)
@@ -166,7 +166,7 @@ static bool join_and_flush(binding *b, const char *path, const h5calib_stamp *fi
 h5calib_writing h5calib_process_writing(binding *b, const char *path, const h5calib_stamp *file,
                                         char *message, size_t size)
 {
-    h5calib_open_file *entry = find(b->process, file);
+    h5calib_open_file *entry = find_file(b->process, file);
     if (!entry || !entry->writable)
         return H5CALIB_NOT_WRITTEN;
     if (entry->flushed || join_and_flush(b, path, file)) {

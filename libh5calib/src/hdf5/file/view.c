@@ -255,7 +255,7 @@ static view *open_new(binding *b, const char *path, const h5calib_stamp *expect,
 
 /* ---- keeping -------------------------------------------------------------------- */
 
-static void drop(binding *b, view *v)
+static void drop_view(binding *b, view *v)
 {
     for (view **at = &b->views; *at; at = &(*at)->next)
         if (*at == v) {
@@ -318,7 +318,7 @@ view *h5calib_view_open(binding *b, const char *path, const h5calib_stamp *expec
                 v->uses++;
                 return v;
             }
-            drop(b, v);
+            drop_view(b, v);
             v = b->views;
         }
     }
@@ -357,14 +357,14 @@ void h5calib_view_release(binding *b, view *v)
     if (v->dropped)
         close_view(b, v);
     else if (v->holds == 0 && !v->calibrated)
-        drop(b, v);
+        drop_view(b, v);
 }
 
 void h5calib_views_sweep(binding *b, bool (*gone)(const view *v, void *data), void *data)
 {
     for (view *v = b->views; v;) {
         if (v->uses == 0 && v->holds == 0 && gone(v, data)) {
-            drop(b, v);
+            drop_view(b, v);
             v = b->views; /* others may have lost their holds, or gone with it */
         } else {
             v = v->next;

@@ -11,7 +11,6 @@
 #include <string.h>
 
 #include "core/core.h"
-#include "hdf5/library/errors.h"
 #include "hdf5/system/inplace.h"
 
 static binding *first; /* under the global lock; entries are never freed */

@@ -239,7 +239,7 @@ static bool covers(const h5calib_window *w, const h5calib_opened *file, uint64_t
            offset >= w->begin && offset + n <= w->begin + atomic_load(&w->bytes);
 }
 
-static h5calib_window *find(const h5calib_opened *file, uint64_t offset, size_t n)
+static h5calib_window *find_window(const h5calib_opened *file, uint64_t offset, size_t n)
 {
     for (h5calib_window *w = windows; w < windows + N_WINDOWS; w++)
         if (covers(w, file, offset, n))
@@ -306,7 +306,7 @@ static struct {
     size_t bytes;
 } recent[H5CALIB_RECENT];
 
-static void remember(const h5calib_opened *file, uint64_t offset, size_t n)
+static void note_asked(const h5calib_opened *file, uint64_t offset, size_t n)
 {
     static unsigned asked;
     const unsigned last = asked++ % H5CALIB_RECENT;
@@ -327,7 +327,7 @@ static bool goes_on(const h5calib_opened *file, uint64_t offset)
     return nearby > H5CALIB_GOES_ON_BYTES;
 }
 
-static const char *look(h5calib_window *w, uint64_t offset)
+static const char *look_through(h5calib_window *w, uint64_t offset)
 {
     w->users++;
     w->used = ++now;
@@ -335,22 +335,22 @@ static const char *look(h5calib_window *w, uint64_t offset)
 }
 
 /* Bytes of a file, in a window that is open or worth opening. */
-static const char *get(const h5calib_opened *file, uint64_t offset, size_t n, bool all_around,
-                       h5calib_window **window)
+static const char *get_bytes(const h5calib_opened *file, uint64_t offset, size_t n, bool all_around,
+                             h5calib_window **window)
 {
     pthread_mutex_lock(&lock);
-    h5calib_window *w = find(file, offset, n);
+    h5calib_window *w = find_window(file, offset, n);
     const bool wanted = w || all_around || at_once || goes_on(file, offset);
     if (wanted && !(w && was_in_memory(w, offset, n))) {
         pthread_mutex_unlock(&lock);
         const bool in_memory = h5calib_in_memory(file->fd, offset + n - 1);
         pthread_mutex_lock(&lock);
-        w = in_memory ? find(file, offset, n) : NULL;
+        w = in_memory ? find_window(file, offset, n) : NULL;
         if (in_memory && !w)
             w = open_window(file, offset, n);
     }
-    remember(file, offset, n);
-    const char *bytes = w ? look(w, offset) : NULL;
+    note_asked(file, offset, n);
+    const char *bytes = w ? look_through(w, offset) : NULL;
     pthread_mutex_unlock(&lock);
     *window = w;
     return bytes;
@@ -367,7 +367,7 @@ void h5calib_inplace_get_all(const h5calib_opened *file, const uint64_t *offsets
         bytes[i] = NULL;
         windows_held[i] = NULL;
         if (may && offsets[i] <= file->stamp.size - n) /* damaged files give any */
-            bytes[i] = get(file, offsets[i], n, all_around, &windows_held[i]);
+            bytes[i] = get_bytes(file, offsets[i], n, all_around, &windows_held[i]);
         any |= bytes[i] != NULL;
     }
     if (!any || (bus_errors_arrive() && unchanged(file->fd, &file->stamp)))

@@ -8,7 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "core/core.h"
+#include "core/compiler.h"
 
 #if defined(_WIN32)
 #define WIN32_LEAN_AND_MEAN
@@ -66,8 +66,15 @@ typedef struct h5calib_stamp {
 } h5calib_stamp;
 bool h5calib_stamp_fd(int fd, h5calib_stamp *out);
 bool h5calib_stamp_path(const char *path, h5calib_stamp *out);
-bool h5calib_same_file(const h5calib_stamp *a, const h5calib_stamp *b);
-bool h5calib_stamp_equal(const h5calib_stamp *a, const h5calib_stamp *b);
+static inline bool h5calib_same_file(const h5calib_stamp *a, const h5calib_stamp *b)
+{
+    return a->device == b->device && a->inode == b->inode;
+}
+static inline bool h5calib_stamp_equal(const h5calib_stamp *a, const h5calib_stamp *b)
+{
+    return h5calib_same_file(a, b) && a->size == b->size && a->modified == b->modified &&
+           a->changed == b->changed;
+}
 /* Now, on the clock the file system uses, in nanoseconds. */
 int64_t h5calib_file_clock(void);
 

@@ -37,7 +37,7 @@ static void forget_chunks(binding *b, const ahead *a, batch *of)
     of->n = 0;
 }
 
-static void drop(binding *b, ahead *a)
+static void drop_all(binding *b, ahead *a)
 {
     forget_chunks(b, a, &a->ready);
     if (a->begun.n == 0)
@@ -50,7 +50,7 @@ static void drop(binding *b, ahead *a)
 void h5calib_ahead_stop(binding *b)
 {
     if (b->ahead)
-        drop(b, b->ahead);
+        drop_all(b, b->ahead);
 }
 
 /* The dataset is going away. */
@@ -60,7 +60,7 @@ static void forget_dataset(binding *b, const calibrated *c)
     if (!a)
         return;
     if (a->of == c)
-        drop(b, a);
+        drop_all(b, a);
     if (a->asked == c)
         a->asked = NULL;
 }
@@ -79,13 +79,13 @@ static bool finish(binding *b, ahead *a)
 }
 
 /* The chunk, if it was prepared and every block of it succeeded. */
-static void *take(binding *b, ahead *a, const calibrated *c, uint64_t number)
+static void *take_prepared(binding *b, ahead *a, const calibrated *c, uint64_t number)
 {
     const batch *next = a->ready.n > 0 ? &a->ready : &a->begun;
     if (next->n == 0)
         return NULL;
     if (a->of != c || next->numbers[0] != number) {
-        drop(b, a);
+        drop_all(b, a);
         return NULL;
     }
     if (a->ready.n == 0 && !finish(b, a))
@@ -119,7 +119,7 @@ static bool alike(const calibrated *c, const h5calib_box *one, const h5calib_box
 }
 
 /* Prepare the next chunks. Any reason not to is no error: they may never be asked for. */
-static void begin(binding *b, ahead *a, calibrated *c, unsigned threads)
+static void begin_next(binding *b, ahead *a, calibrated *c, unsigned threads)
 {
     h5calib_box at[MOST_TOGETHER];
     batch *next = &a->begun;
@@ -147,8 +147,8 @@ static void begin(binding *b, ahead *a, calibrated *c, unsigned threads)
     forget_chunks(b, a, next);
 }
 
-static void *compute(binding *b, calibrated *c, const h5calib_box *at, const int64_t *cell,
-                     size_t *bytes, char *message, size_t size)
+static void *compute_now(binding *b, calibrated *c, const h5calib_box *at, const int64_t *cell,
+                         size_t *bytes, char *message, size_t size)
 {
     *bytes = h5calib_chunk_bytes(c);
     void *out = h5calib_binding_allocate(b, *bytes);
@@ -180,15 +180,15 @@ void *h5calib_chunk(binding *b, calibrated *c, uint64_t number, size_t *bytes, c
     }
     c->going = forget_dataset;
     *bytes = h5calib_chunk_bytes(c);
-    void *out = take(b, b->ahead, c, number);
+    void *out = take_prepared(b, b->ahead, c, number);
     if (!out)
-        out = compute(b, c, &at, NULL, bytes, message, size);
+        out = compute_now(b, c, &at, NULL, bytes, message, size);
     if (out) {
         h5calib_constants_trim(b);
         observe(b->ahead, c, number);
         const unsigned threads = h5calib_team_threads();
         if (threads > 1 && b->ahead->steady && b->ahead->begun.n == 0 && c->map)
-            begin(b, b->ahead, c, threads);
+            begin_next(b, b->ahead, c, threads);
     }
     return out;
 }
@@ -208,5 +208,5 @@ void *h5calib_chunk_legacy(binding *b, calibrated *c, uint64_t frame, uint32_t c
                     c->n_cells);
         return NULL;
     }
-    return compute(b, c, &at, &number, bytes, message, size);
+    return compute_now(b, c, &at, &number, bytes, message, size);
 }

@@ -363,9 +363,9 @@ void h5calib_work_end(h5calib_work *w)
 }
 
 /* The frames, and where they go. */
-static bool begin(binding *b, h5calib_work *w, calibrated *c, const h5calib_box *at,
-                  const int64_t *legacy_cell, void *const *out, size_t n_boxes, unsigned threads,
-                  char *message, size_t size)
+static bool begin_work(binding *b, h5calib_work *w, calibrated *c, const h5calib_box *at,
+                       const int64_t *legacy_cell, void *const *out, size_t n_boxes,
+                       unsigned threads, char *message, size_t size)
 {
     size_t frames = 0;
     *w = (h5calib_work){.binding = b, .c = c, .at = at[0], .threads = threads};
@@ -417,7 +417,7 @@ bool h5calib_work_prepare(binding *b, h5calib_work *w, calibrated *c, const h5ca
                           const int64_t *legacy_cell, void *out, unsigned threads, char *message,
                           size_t size)
 {
-    if (begin(b, w, c, at, legacy_cell, &out, 1, threads, message, size) &&
+    if (begin_work(b, w, c, at, legacy_cell, &out, 1, threads, message, size) &&
         (mapped(b, w) || read_raw(b, w, message, size)) &&
         h5calib_jobs_choose_constants(b, w, message, size) &&
         arrange(w, at, &out, 1, message, size))
@@ -429,7 +429,7 @@ bool h5calib_work_prepare(binding *b, h5calib_work *w, calibrated *c, const h5ca
 bool h5calib_work_prepare_mapped(binding *b, h5calib_work *w, calibrated *c, const h5calib_box *at,
                                  void *const *out, size_t n_boxes, unsigned threads)
 {
-    if (begin(b, w, c, at, NULL, out, n_boxes, threads, NULL, 0) && mapped(b, w) &&
+    if (begin_work(b, w, c, at, NULL, out, n_boxes, threads, NULL, 0) && mapped(b, w) &&
         h5calib_jobs_choose_constants(b, w, NULL, 0) && arrange(w, at, out, n_boxes, NULL, 0))
         return true;
     h5calib_work_end(w);

@@ -1,18 +1,7 @@
 /*
- * platform.c - what is the same everywhere.
+ * pread_whole.c - read what a file holds, or know that it was cut short meanwhile.
  */
 #include "hdf5/system/platform.h"
-
-bool h5calib_same_file(const h5calib_stamp *a, const h5calib_stamp *b)
-{
-    return a->device == b->device && a->inode == b->inode;
-}
-
-bool h5calib_stamp_equal(const h5calib_stamp *a, const h5calib_stamp *b)
-{
-    return h5calib_same_file(a, b) && a->size == b->size && a->modified == b->modified &&
-           a->changed == b->changed;
-}
 
 bool h5calib_pread_whole(int fd, void *buffer, size_t n, uint64_t offset)
 {

@@ -1,13 +1,13 @@
 /*
- * tile.h - what kernels do with a tile of at most H5CALIB_TILE pixels.
+ * template.h - what templates give each other: work on a tile of at most H5CALIB_TILE pixels.
  *
  * Declared once for each variant and REAL (see variants.h), defined in tile.c.
  */
 
 /* Gain stages of the pixels of a tile: one bit a pixel says which constants it
  * takes; more bits are the kernel's own. */
-#ifndef H5CALIB_TILE_H
-#define H5CALIB_TILE_H
+#ifndef H5CALIB_TEMPLATE_H
+#define H5CALIB_TEMPLATE_H
 enum { H5CALIB_HIGH = 1, H5CALIB_MEDIUM = 2, H5CALIB_LOW = 4, H5CALIB_STAGES = 7 };
 #endif
 

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import h5calib
 import h5py
 import numpy as np
 import pytest
@@ -26,15 +27,45 @@ def examples(document):
     return re.findall(r"```python\n(.*?)```", document.read_text(encoding="utf-8"), re.DOTALL)
 
 
-def test_the_readme_example_runs(tmp_path):
-    (example,) = examples(ROOT / "README.md")
+README_EXAMPLES = re.findall(
+    r"```python\n(.*?)```\n\nIt prints `(.*?)`", DOCUMENTS[0].read_text(encoding="utf-8"), re.DOTALL
+)
+
+
+def test_every_example_of_the_readme_says_what_it_prints():
+    assert len(README_EXAMPLES) == len(examples(ROOT / "README.md")) == 2
+
+
+@pytest.mark.parametrize(("example", "printed"), README_EXAMPLES, ids=["view", "scan"])
+def test_the_readme_examples_run(example, printed, tmp_path):
     assert len([line for line in example.splitlines() if line.strip()]) <= 15
     (tmp_path / "example.py").write_text(example, encoding="utf-8")
     done = subprocess.run(
         [sys.executable, "example.py"], cwd=tmp_path, capture_output=True, text=True, check=False
     )
-    assert done.stdout == "[20. 20.]\n", done.stderr
-    assert "[20. 20.]" in (ROOT / "README.md").read_text(encoding="utf-8").split("```")[-1]
+    assert done.stdout == printed + "\n", done.stderr
+
+
+@pytest.mark.parametrize("page", ["cluster.md", "in-ten-years.md"])
+def test_the_examples_of_a_page_run(page, tmp_path, monkeypatch):
+    """With a view.h5 of one calibrated dataset in the folder."""
+    if page == "cluster.md":
+        pytest.importorskip("dask.array")
+        pytest.importorskip("xarray")
+    monkeypatch.chdir(tmp_path)
+    with h5py.File("raw.h5", "w") as f:
+        f["raw"] = np.full((6, 4, 5), 7, "u2")
+    with h5py.File("view.h5", "w") as f:
+        calibration = h5calib.Pedestal(np.ones((4, 5), "f4"))
+        h5calib.create_calibrated_dataset(f, "calibrated", "raw.h5:/raw", calibration)
+    names = {}
+    for block in examples(ROOT / "docs" / page):
+        exec(compile(block, page, "exec"), names)
+    if page == "cluster.md":
+        assert np.array_equal(names["mean"], np.full((4, 5), 6, "f4"))
+        assert np.array_equal(names["profile"].values, np.full(6, 6, "f4"))
+    else:
+        assert np.array_equal(names["values"], np.full((6, 4, 5), 6, "f4"))
 
 
 def test_the_examples_of_the_guide_run(tmp_path, monkeypatch, rng):

@@ -48,6 +48,8 @@ def files(tmp_path, monkeypatch, rng):
         data = path.read_bytes()
         for name in names:
             Path(name).write_bytes(data)
+    with h5py.File("dark.JF07T02V01.h5", "r+") as file:  # a frame in each gain stage
+        file["data/JF07T02V01/data"][...] |= np.array([0, 1, 3], "u2").reshape(3, 1, 1) << 14
     with h5py.File("scan.nxs", "w") as file:
         file["entry/data/counts"] = rng.integers(0, 99, (4, 5, 6))
         file["entry/data/counts_scaling_factor"] = 0.5

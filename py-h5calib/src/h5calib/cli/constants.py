@@ -6,18 +6,27 @@ import os
 from typing import Any
 
 import click
+import numpy as np
 from rich.progress import Progress
 
-from ..darks import BadPixelRule, Dark, bad_pixels, statistics_of, write_constants
+from ..darks import (
+    BadPixelRule,
+    Dark,
+    Statistics,
+    bad_pixels,
+    statistics_of,
+    with_stages,
+    write_constants,
+)
 from ..darks.find import find_darks
 from ..darks.frames import number_of_cells
 from ..darks.picture import draw
-from ..darks.statistics import frames_of
+from ..darks.statistics import frames_to_read
 from ..darks.store import WRITERS
 from .common import console, errors_for_people
 
 _RULE = BadPixelRule()
-_RECORDED = ("clip", "passes", "offset_sigma", "noise_sigma")
+_RECORDED = ("clip", "passes", "offset_sigma", "noise_sigma", "stages", "missing_value")
 
 
 @click.command()
@@ -42,10 +51,20 @@ _RECORDED = ("clip", "passes", "offset_sigma", "noise_sigma")
     help="For --dark FILE:/PATH: where its gain stage is. Default: pedestal, it has none.",
 )
 @click.option("--cells", type=int, help="Number of memory cells; default: those there are.")
+@click.option("--stages", metavar="N,N,..", help="Make only these gain stages; default: all.")
 @click.option(
-    "--clip", default=5.0, show_default=True, help="Sigmas beyond which values are left out."
+    "--missing-value",
+    multiple=True,
+    type=int,
+    help="Raw value that is none, like a lost packet's. Default: JUNGFRAU 65535, 16384, 49152.",
 )
-@click.option("--passes", default=2, show_default=True, help="1: no clipping.")
+@click.option(
+    "--clip",
+    default=5.0,
+    show_default=True,
+    help="Leave out values so many robust sigmas from their pixel's median.",
+)
+@click.option("--passes", default=2, show_default=True, help="1: no clipping, 3: twice, ...")
 @click.option("--offset-sigma", default=_RULE.offset_sigma, show_default=True, help="Bad beyond.")
 @click.option("--noise-sigma", default=_RULE.noise_sigma, show_default=True, help="Bad beyond.")
 @click.option("--picture", metavar="FILE.png", help="Draw pedestal, noise and bad pixels.")
@@ -66,40 +85,66 @@ def constants(out: str, runs: tuple[str, ...], **given: Any) -> None:
         layout, found = _read(runs, given)
         layout = given["layout"] or layout
         about = {"darks": list(runs), **{name: given[name] for name in _RECORDED}}
+        about["left_out"] = {str(number): s.left_out for number, (s, _) in found.items()}
         made = _write(out, layout, found, about)
         if given["picture"]:
             draw(given["picture"], found)
-    for number, (_, bad) in found.items():
+    for number, (statistics, bad) in found.items():
         where = "" if number is None else f"module {number}: "
-        shares = ", ".join(f"{share:.2%}" for share in (bad != 0).mean(axis=(0, 2, 3)))
+        for why, count in statistics.left_out.items():
+            console.print(f"{where}left out: {count} {why}")
+        shares = ", ".join(
+            f"{share:.2%}" if values.any() else "left out"
+            for share, values in zip(
+                (bad != 0).mean(axis=(0, 2, 3)), statistics.count.swapaxes(0, 1), strict=True
+            )
+        )
         console.print(f"{where}bad pixels by gain stage: {shares}")
     console.print(f"{out}: {layout}, {', '.join(made)}")
 
 
-def _read(runs: tuple[str, ...], given: dict[str, Any]) -> tuple[str, dict[int | None, Any]]:
+def _read(
+    runs: tuple[str, ...], given: dict[str, Any]
+) -> tuple[str, dict[int | None, tuple[Statistics, np.ndarray]]]:
     """The layout of the dark runs; statistics and bad pixels by module."""
     modules = [int(n) for n in given["modules"].split(",")] if given["modules"] else None
-    layout, darks, stages, notes = find_darks(
-        runs, given["detector"], modules, given["kind"], given["cell_ids"]
+    stages = [int(n) for n in given["stages"].split(",")] if given["stages"] else None
+    darks = find_darks(
+        runs,
+        given["detector"],
+        modules,
+        given["kind"],
+        given["cell_ids"],
+        given["missing_value"] or None,
     )
-    for note in notes:
+    for note in darks.notes:
         console.print(f"found: {note}")
-    rule, found = BadPixelRule(given["offset_sigma"], given["noise_sigma"]), {}
+    rule = BadPixelRule(given["offset_sigma"], given["noise_sigma"])
+    found: dict[int | None, tuple[Statistics, np.ndarray]] = {}
     with Progress(console=console, transient=True) as progress:
-        for number, those in darks.items():
+        for number, those in darks.modules.items():
             name = "dark frames" if number is None else f"module {number}"
-            result = _measure(progress, name, those, stages, given)
+            measured = _measure(progress, name, those, darks.stages, given)
+            result, notes = with_stages(measured, stages)
+            for note in notes:
+                console.print(f"{name}: {note}")
             found[number] = result, bad_pixels(result, rule)
-    return layout, found
+    return darks.layout, found
 
 
 def _measure(
     progress: Progress, name: str, darks: list[Dark], stages: int, given: dict[str, Any]
-) -> Any:
+) -> Statistics:
     cells, passes = given["cells"] or number_of_cells(darks), given["passes"]
-    task = progress.add_task(name, total=frames_of(darks, cells, stages, passes))
-    advance = lambda frames: progress.advance(task, frames)  # noqa: E731
-    return statistics_of(darks, cells, stages, given["clip"], passes, advance)
+    task = progress.add_task(name, total=frames_to_read(darks, cells))
+    return statistics_of(
+        darks,
+        cells,
+        stages,
+        given["clip"],
+        passes,
+        lambda frames: progress.advance(task, frames),
+    )
 
 
 def _write(out: str, layout: str, found: Any, about: dict[str, Any]) -> list[str]:

@@ -15,6 +15,7 @@ OFFSET_OUT, NOISE_OUT, EVALUATION_ERROR, NO_DATA, NO_SPREAD = (
     1 << 3,
     1 << 14,
 )
+_ENOUGH_TO_CHANGE = 8  # values; fewer whole numbers may be equal by chance
 _MAD_OF_NORMAL = 1.4826  # standard deviations in a median absolute deviation
 
 
@@ -46,7 +47,7 @@ def bad_pixels(found: Statistics, rule: BadPixelRule = USUAL) -> np.ndarray:
     enough = found.count >= rule.least
     bits[found.count == 0] |= NO_DATA
     bits[(found.count > 0) & ~enough] |= EVALUATION_ERROR
-    bits[enough & (found.noise == 0)] |= NO_SPREAD
+    bits[(found.count >= _ENOUGH_TO_CHANGE) & (found.noise == 0)] |= NO_SPREAD
     for values, sigma, bit in (
         (found.mean, rule.offset_sigma, OFFSET_OUT),
         (found.noise, rule.noise_sigma, NOISE_OUT),

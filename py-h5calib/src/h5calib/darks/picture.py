@@ -46,4 +46,5 @@ def _mean(values: np.ndarray) -> np.ndarray:
     known = np.isfinite(values)
     total = np.where(known, values, 0).sum(0)
     count = known.sum(0)
-    return np.divide(total, count, out=np.full(count.shape, np.nan), where=count > 0)
+    mean: np.ndarray = np.divide(total, count, np.full(count.shape, np.nan), where=count > 0)
+    return mean

@@ -47,7 +47,8 @@ def thresholds(found: Statistics) -> np.ndarray | None:
     """Midway between the mean gain voltages of neighbouring stages, (cell, 2, y, x)."""
     if found.voltage is None or found.voltage.shape[1] < 3:
         return None
-    return (found.voltage[:, :-1] + found.voltage[:, 1:]) / 2
+    levels: np.ndarray = (found.voltage[:, :-1] + found.voltage[:, 1:]) / 2
+    return levels
 
 
 def _database(found: Statistics, bad: np.ndarray) -> dict[str, np.ndarray]:
@@ -68,7 +69,8 @@ def _swissfel(found: Statistics, bad: np.ndarray) -> dict[str, np.ndarray]:
             f"the layout swissfel has one memory cell, these have {len(found.mean)}: use --layout "
             "plain or euxfel"
         )
-    mask = np.bitwise_or.reduce(bad[0], axis=0).astype("i8")
+    made = found.count[0].any(axis=(1, 2))  # stages that are left out do not make a pixel bad
+    mask = np.bitwise_or.reduce(bad[0][made], axis=0).astype("i8")
     return {
         "gains": found.mean[0].astype("f4"),
         "gainsRMS": found.noise[0].astype("f4"),

@@ -5,6 +5,7 @@ import numpy as np
 
 from ..errors import CalibrationError, ShotNumberError
 from ..writing.template import write_attributes
+from .clipping import clipped_mean
 from .constants import BAD_PIXELS
 
 #: bytes of all shots that are held in memory at once
@@ -14,10 +15,10 @@ _BLOCK = 256 * 2**20
 def average(scan, numbers=None, clip=5.0):
     """(dark, sigma, bad) of the raw shots of an open scan, float32, float32, uint8.
 
-    Values further than `clip` robust sigmas (1.4826 times the median deviation) from the
-    pixel's median are left out. Bad are pixels whose mean or noise is further than ten robust
-    sigmas from those of the others, that never change in eight or more shots while others do,
-    or that are not finite.
+    Values further than `clip` robust sigmas from the pixel's median are left out, see
+    `clipped_mean`; the sigma of a single shot is NaN. Bad are pixels whose mean or noise is
+    further than ten robust sigmas from those of the others, that never change in eight or more
+    shots while others do, or that are not finite.
     """
     shots = [scan.shot(n) for n in (scan.numbers if numbers is None else numbers)]
     forms = {(s.shape, s.dtype) for s in shots}
@@ -33,28 +34,19 @@ def average(scan, numbers=None, clip=5.0):
     images = [s.pixels for s in shots] if len(shots) * dark.nbytes < 4 * _BLOCK else None
     for start in range(0, shape[0], rows):
         part = slice(start, start + rows)
-        stack = np.stack([i[part] for i in images or (s.pixels for s in shots)]).astype("f8")
-        dark[part], sigma[part] = _clipped(stack, clip)
+        stack = np.stack([i[part] for i in images or (s.pixels for s in shots)])
+        _, dark[part], sigma[part], _ = clipped_mean(stack, None, clip)
     return dark, sigma, _bad(dark, sigma, len(shots))
-
-
-def _clipped(stack, clip):
-    middle = np.median(stack, axis=0)
-    deviation = np.abs(stack - middle)
-    spread = 1.4826 * np.median(deviation, axis=0)
-    # counts are whole numbers: a spread below one count is not measured by the median
-    kept = deviation <= clip * np.maximum(spread, 1.0)
-    count = np.maximum(kept.sum(axis=0), 1)
-    mean = np.where(kept, stack, 0).sum(axis=0) / count
-    square = np.where(kept, (stack - mean) ** 2, 0).sum(axis=0)
-    return mean, np.sqrt(square / np.maximum(count - 1, 1))
 
 
 def _bad(dark, sigma, count):
     bad = ~np.isfinite(dark)
     for values in (dark, sigma):
-        middle = np.nanmedian(values)
-        spread = max(1.4826 * np.nanmedian(np.abs(values - middle)), 1e-3 * abs(middle), 0.1)
+        known = values[np.isfinite(values)]
+        if not known.size:
+            continue
+        middle = np.median(known)
+        spread = max(1.4826 * np.median(np.abs(known - middle)), 1e-3 * abs(middle), 0.1)
         bad |= np.abs(values - middle) > 10 * spread
     if count >= 8 and np.median(sigma) > 0:
         bad |= sigma == 0

@@ -45,6 +45,7 @@ PROJECTS = [
 TEST_TOOLS = ["pytest>=8", "pytest-timeout", "hypothesis"]
 BENCH_NEEDS = ["numba", "hdf5plugin", "matplotlib", "--only-binary=aare", "aare"]
 BUILD_TOOLS = ["cmake>=3.18", "ninja", "pkgconf"]
+SITE = ["sphinx>=8", "myst-parser>=4", "furo", "sphinx-click", "sphinx-copybutton"]
 LINTERS = ["ruff==0.14.5", "clang-format==19.1.7"]
 
 
@@ -130,6 +131,15 @@ def lint(session: nox.Session) -> None:
     ]
     session.run("clang-format", *(["-i"] if fix else ["--dry-run", "--Werror"]), *sources)
     session.run("python", "tools/workflows.py")
+
+
+@nox.session(default=False)
+def docs(session: nox.Session) -> None:
+    """The site, built from docs/ without a warning: docs/_build/index.html."""
+    session.install(*SITE)
+    install_packages(session, "EXtra-data", "matplotlib", "dask[array]", "xarray")
+    session.run("sphinx-build", "-W", "--keep-going", "-q", "-b", "dirhtml", "docs", "docs/_build")
+    session.log("open docs/_build/index.html")
 
 
 @nox.session(default=False)

@@ -24,6 +24,7 @@ DTYPES = {
         ]
     )
 }
+MISSING_VALUE = 0x10000
 OPTIONAL, PER_CELL, DIVISOR, MASK, COMPARED = 1, 2, 4, 8, 16
 
 
@@ -170,7 +171,10 @@ class Calibration:
         index = {a.parameters[i].name.decode(): i for i in range(a.n_parameters)}
         names = [a.constants[i].name.decode() for i in range(a.n_constants)]
         assert set(constants) <= set(names), (constants, names)
-        given = (Parameter * len(parameters))(*((index[k], v) for k, v in parameters.items()))
+        missing = parameters.pop("missing", [])
+        numbered = [(index[k], v) for k, v in parameters.items()]
+        numbered += [(MISSING_VALUE + i, v) for i, v in enumerate(missing)]
+        given = (Parameter * len(numbered))(*numbered)
         config = Config(a.id, *shape, len(given), given)
         keep = []
         arrays = (Array * len(names))(

@@ -96,7 +96,7 @@ def median(values):
 
 def common_mode(value, used, bank, p):
     """Banks, rows of banks, columns of banks, as LCLS's programs do it."""
-    used = used & ~np.isnan(value)
+    used = used & ~np.isnan(value) & ~p.lost
     y, x = np.indices(value.shape)
     groups = [
         (4, y // bank[0] * 10**6 + x // bank[1]),
@@ -265,12 +265,27 @@ def photon_counting(raw, k, real, p):
     return masked(value, k.get("pixel_mask"), p), None
 
 
+def lost_pixels(name, raw, p):
+    """Pixels of a frame (y, x) that hold a missing value: agipd's in either of its two numbers."""
+    if name in ("jungfrau", "lpd", "epix10ka"):
+        raw = raw.view("u2")
+    lost = np.zeros(raw.shape, bool)
+    for value in p.missing:
+        lost |= raw == value
+    return lost[0] | lost[1] if name == "agipd" else lost
+
+
 def frame(name, raw, k, real, p, dtype):
     """One frame as it is put out."""
+    p.lost = lost_pixels(name, raw, p)
     value, stage = RULES[name](raw, k, real, p)
     output = getattr(p, "output", 0)
-    if output:
-        return (np.isnan(value) if output == 1 else stage).astype("u1")
+    if output == 1:
+        return (np.isnan(value) | p.lost).astype("u1")
+    if output == 2:
+        return np.where(p.lost, 255, stage).astype("u1")
+    if p.missing:
+        value = np.where(p.lost, real_nan(value), value)
     return finish(value, getattr(p, "masked_value", np.nan), getattr(p, "rounding", 0), dtype)
 
 

@@ -13,7 +13,7 @@ INTEGERS = [n for n in DTYPES if "int" in n]
 FLOATS = [n for n in DTYPES if "float" in n]
 RAW_ONE, RAW_FIRST, RAW_LAST = 0, 1, 2
 BY_NAME = {a.name.decode(): a for a in algorithms()}
-RAW_U16 = 8
+LEGACY, RAW_U16 = 4, 8
 N_STAGES = {"jungfrau": (3, 4, 6)}
 
 
@@ -66,6 +66,7 @@ class Case:
         self.frames, self.cells = int(rng.integers(1, 7)), int(rng.integers(1, 4))
         self.parameters = self.random_parameters()
         self.raw = self.random_raw()
+        self.parameters["missing"] = self.random_missing()
         self.constants = self.random_constants()
         cells = max((len(a) for a in self.constants.values()), default=1)
         last = (cells - 1) * self.parameters.get("steps", 1)
@@ -88,6 +89,16 @@ class Case:
             calm = np.repeat(self.rng.random(raw.size // 64 + 1) < 0.5, 64)[: raw.size]
             raw.reshape(-1)[calm] &= 7
         return raw
+
+    def random_missing(self):
+        """Raw values that stand for no measurement: some that there are, and others."""
+        raw, n = self.raw, int(self.rng.choice([0, 0, 1, 3, 8]))
+        if raw.dtype.kind == "f" or self.algorithm.flags & LEGACY:
+            return []
+        raw = raw.view("u2") if self.algorithm.flags & RAW_U16 else raw
+        there = np.append(self.rng.choice(raw.ravel(), n), [0, np.iinfo(raw.dtype).max])
+        values = {int(v) for v in self.rng.choice(there, n)}
+        return sorted(v for v in values if abs(v) <= 2**53)
 
     def random_parameters(self):
         rng, chosen = self.rng, {}

@@ -88,7 +88,8 @@ def test_the_builder_writes_the_same(tmp_path, contents, monkeypatch):
     with h5py.File(tmp_path / "built.h5", "w") as built, h5py.File(tmp_path / "v1.h5") as golden:
         built["raw"], built["dark"] = make_v1.RAW, make_v1.DARK_JF
         h5calib.create_calibrated_dataset(
-            *(built, "pedestal", "raw", h5calib.Pedestal(make_v1.DARK)), chunks=(2, 2, 4)
+            *(built, "pedestal", "raw", h5calib.Pedestal(make_v1.DARK, unwritten="fill")),
+            chunks=(2, 2, 4),
         )
         calibration = h5calib.Jungfrau(
             h5calib.Constant("dark", "cs"),
@@ -98,6 +99,7 @@ def test_the_builder_writes_the_same(tmp_path, contents, monkeypatch):
             invalid_gain="zero",
             masked_value=-1,
             mask_bits=1,
+            unwritten="fill",
         )
         h5calib.create_calibrated_dataset(
             *(built, "jungfrau", f"{tmp_path}/v1-raw.h5:/entry/raw", calibration),

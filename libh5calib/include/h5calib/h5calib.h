@@ -148,8 +148,14 @@ typedef struct h5calib_array {
     ptrdiff_t strides[4];
 } h5calib_array;
 
+/* Parameters that every algorithm has beside its own, but those of the first h5calib: whole raw
+ * numbers that stand for no measurement (a lost packet). Such a pixel is missing: it holds
+ * masked_value, 1 in a mask, 255 among gain stages, and has no part in a common mode. Of two raw
+ * values either is enough. Indices H5CALIB_MISSING_VALUE, H5CALIB_MISSING_VALUE + 1, ... */
+enum { H5CALIB_MISSING_VALUE = 0x10000, H5CALIB_MOST_MISSING_VALUES = 8 };
+
 typedef struct h5calib_parameter {
-    uint32_t index; /* position in the algorithm's `parameters` */
+    uint32_t index; /* position in the algorithm's `parameters`, or as above */
     double value;
 } h5calib_parameter;
 

@@ -43,6 +43,13 @@ static h5calib_status take_parameters(h5calib_calibrator *c, const h5calib_confi
     for (size_t i = 0; i < config->n_parameters; i++) {
         const uint32_t index = config->parameters[i].index;
         const double value = config->parameters[i].value;
+        if (index >= H5CALIB_MISSING_VALUE &&
+            index < H5CALIB_MISSING_VALUE + H5CALIB_MOST_MISSING_VALUES) {
+            const h5calib_status status = h5calib_take_missing(c, value, message, message_size);
+            if (status)
+                return status;
+            continue;
+        }
         if (index >= a->n_parameters) {
             h5calib_say(message, message_size, "%s has no parameter %u", a->name, (unsigned)index);
             return H5CALIB_E_ARGUMENT;
@@ -213,6 +220,10 @@ h5calib_status h5calib_calibrator_check_dtypes(const h5calib_calibrator *calibra
                     dtype_name(raw), bits ? "uint16" : "integer or floating point");
         return H5CALIB_E_DTYPE;
     }
+    const h5calib_status status =
+        h5calib_check_missing(calibrator, raw, dtype_name(raw), message, message_size);
+    if (status)
+        return status;
     if (calibrator->output != H5CALIB_OUTPUT_VALUE) {
         if (out == H5CALIB_U8)
             return H5CALIB_OK;

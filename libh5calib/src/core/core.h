@@ -83,6 +83,8 @@ typedef struct h5calib_run {
     double weight;            /* 0: the frame lies at its cell, there need not be a next one */
     bool stream;              /* nobody reads `out` soon: write it past the caches */
     bool fetch;               /* ask for what is needed soon, before it is */
+    /* NULL, or for each pixel: not 0 where its raw numbers were never written; it is missing */
+    const unsigned char *missing;
     /* h5calib_calibrate_runs's own */
     void *scratch; /* whole frames */
     double masked; /* what an unusable pixel holds */

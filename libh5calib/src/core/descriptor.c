@@ -27,6 +27,19 @@ static uint32_t words_crc(const unsigned *words, size_t n)
     return crc;
 }
 
+/* A plugin that knows no missing values refuses the flag, and so must not meet them without. */
+static bool missing_as_said(const h5calib_descriptor *d, char *message, size_t size)
+{
+    const size_t n = d->n_parameters;
+    const bool some = n > 0 && d->parameters[n - 1].index >= H5CALIB_MISSING_VALUE;
+    if (some == ((d->flags & H5CALIB_FLAG_MISSING) != 0))
+        return true;
+    h5calib_say(message, size,
+                "the filter parameters of the dataset contradict each other about missing values: "
+                "they are damaged");
+    return false;
+}
+
 bool h5calib_descriptor_parse(const unsigned *words, size_t n, h5calib_descriptor *out,
                               char *message, size_t size)
 {
@@ -46,7 +59,7 @@ bool h5calib_descriptor_parse(const unsigned *words, size_t n, h5calib_descripto
                     n);
         return false;
     }
-    if (words[1] & ~H5CALIB_FLAG_CREATE) {
+    if (words[1] & ~(H5CALIB_FLAG_CREATE | H5CALIB_FLAG_UNWRITTEN | H5CALIB_FLAG_MISSING)) {
         h5calib_say(message, size,
                     "the dataset uses features this plugin does not know (flags 0x%x): install a "
                     "newer libh5calib",
@@ -70,7 +83,7 @@ bool h5calib_descriptor_parse(const unsigned *words, size_t n, h5calib_descripto
             return false;
         }
     }
-    return true;
+    return missing_as_said(out, message, size);
 }
 
 void h5calib_descriptor_rename(unsigned *words, size_t n, const uint8_t dataset_uuid[16])

@@ -13,6 +13,8 @@
 #define H5CALIB_FILTER_ID 57836
 #define H5CALIB_FORMAT 1u
 #define H5CALIB_FLAG_CREATE 1u
+#define H5CALIB_FLAG_UNWRITTEN 2u /* raw data whose storage was never written is missing */
+#define H5CALIB_FLAG_MISSING 4u   /* there are missing values among the parameters */
 #define H5CALIB_FIXED_WORDS 12
 #define H5CALIB_DESCRIPTOR_PARAMETERS 64
 #define H5CALIB_MAX_WORDS (H5CALIB_FIXED_WORDS + 3 * H5CALIB_DESCRIPTOR_PARAMETERS + 1)

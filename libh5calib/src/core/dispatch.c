@@ -163,6 +163,8 @@ static h5calib_status run_kernel(const h5calib_calibrator *calibrator, const h5c
     if (runs->stream)
         _mm_sfence(); /* other threads see the results once they are told of them */
 #endif
+    for (size_t i = 0; i < n_runs; i++)
+        h5calib_mask_missing(calibrator, &runs[i]);
     h5calib_release(runs->scratch);
     return H5CALIB_OK;
 }
@@ -184,6 +186,8 @@ static h5calib_run part_of(const h5calib_run *run, size_t from, size_t n)
     for (int value = 0; value < 2; value++)
         if (run->raw[value])
             part.raw[value] = (const char *)run->raw[value] + raw_bytes;
+    if (run->missing)
+        part.missing = run->missing + from;
     part.out = (char *)run->out + from * h5calib_dtype_size(run->out_dtype);
     part.first += from;
     part.count = n;

@@ -75,6 +75,8 @@ struct h5calib_calibrator {
     bool whole_frame;
     uint32_t steps; /* of cell ids, from one cell to the next */
     int output;     /* H5CALIB_OUTPUT_... */
+    unsigned n_missing;
+    int64_t missing[H5CALIB_MOST_MISSING_VALUES]; /* raw numbers of pixels that are missing */
     struct {
         unsigned planes;                         /* 0: not given, or not needed */
         unsigned char stage[H5CALIB_MAX_PLANES]; /* what each plane is a copy of */
@@ -133,6 +135,16 @@ enum { H5CALIB_ROWS = 1, H5CALIB_COLUMNS = 2, H5CALIB_BANKS = 4 };
 /* Use `planes` planes of constant k, copies of the stages that `stage` lists. */
 void h5calib_choose_planes(h5calib_calibrator *calibrator, unsigned k, unsigned planes,
                            const unsigned char *stage);
+
+/* One more missing value; whether all of them can be in raw data of that type; (missing.c). */
+h5calib_status h5calib_take_missing(h5calib_calibrator *c, double value, char *message,
+                                    size_t message_size);
+h5calib_status h5calib_check_missing(const h5calib_calibrator *c, h5calib_dtype raw,
+                                     const char *dtype_name, char *message, size_t message_size);
+/* Masked are the missing pixels of a run that is calibrated; 0 are those in `used`. */
+void h5calib_mask_missing(const h5calib_calibrator *c, const h5calib_run *run);
+void h5calib_leave_missing(const h5calib_calibrator *c, const h5calib_run *run,
+                           unsigned char *used);
 
 /* The algorithms, each defined in its kernel file. */
 extern const h5calib_algorithm_entry *const h5calib_algorithms[];

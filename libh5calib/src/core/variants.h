@@ -112,6 +112,7 @@ enum { H5CALIB_ALL_AT_ONCE, H5CALIB_SUBTRACT, H5CALIB_SCALE };
         EACH_RUN                                                                                   \
         {                                                                                          \
             EACH_TILE(FN(name##_tile)(c, cell, run, i, n, H5CALIB_SUBTRACT))                       \
+            h5calib_leave_missing(c, run, FRAME_USED(run));                                        \
             FN(common_mode)(c, c->parameters + (first_parameter), bank_ny, bank_nx,                \
                             FRAME_VALUES(run), FRAME_USED(run), FRAME_KEYS(run));                  \
             EACH_TILE(FN(name##_tile)(c, cell, run, i, n, H5CALIB_SCALE))                          \

@@ -31,21 +31,21 @@ CELLS = np.array([0, 1, 1, 0, 1], "u1")
 FRAMES = np.array([4, 2, 1, 3], "u8")
 
 
-def words(algorithm, identity, parameters, create):
-    data = struct.pack("<III", 1, 0, algorithm) + FILE + identity
+def words(algorithm, identity, parameters, create, flags=0):
+    data = struct.pack("<III", 1, flags, algorithm) + FILE + identity
     data += struct.pack("<I", len(parameters))
     for index, value in parameters:
         data += struct.pack("<Id", index, value)
     data += struct.pack("<I", zlib.crc32(data))
     found = list(struct.unpack(f"<{len(data) // 4}I", data))
-    found[1] = create
+    found[1] = flags | create
     return found
 
 
-def write(file, name, identity, shape, chunks, dtype, algorithm, parameters):
+def write(file, name, identity, shape, chunks, dtype, algorithm, parameters, flags=0):
     dcpl = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
     dcpl.set_chunk(chunks)
-    dcpl.set_filter(57836, 0, tuple(words(algorithm, identity, parameters, 1)))
+    dcpl.set_filter(57836, 0, tuple(words(algorithm, identity, parameters, 1, flags)))
     space = h5py.h5s.create_simple(shape)
     dataset = h5py.h5d.create(file.id, name, h5py.h5t.py_create(np.dtype(dtype)), space, dcpl)
     grid = [-(-length // chunk) for length, chunk in zip(shape, chunks, strict=True)]

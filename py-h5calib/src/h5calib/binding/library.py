@@ -17,6 +17,9 @@ HOW_TO_INSTALL = (
 
 MESSAGE_SIZE = 1024
 
+# index of the first of the missing values among parameters, and how many there can be
+MISSING_VALUE, MOST_MISSING_VALUES = 0x10000, 8
+
 
 class ConstantSpec(ctypes.Structure):
     _fields_ = (

@@ -12,6 +12,8 @@ import numpy as np
 
 from ..binding import algorithms as _algorithms
 from ..binding.algorithms import OPTIONAL, Algorithm, ParameterSpec
+from ..binding.library import MISSING_VALUE
+from .missing import missing_values, unwritten_word
 
 _GAIN_STAGE = 2  # of the parameter output
 _CLASSES: dict[str, type[Calibration]] = {}
@@ -56,6 +58,10 @@ class Calibration:
         Those given.
     parameters : dict of str to float
         Those given, as numbers; all others take the algorithm's defaults.
+    missing_values : tuple of int
+        Raw values that stand for no measurement.
+    unwritten : {"missing", "fill"}
+        What raw data in a file is whose storage was never written: missing, or its fill value.
     """
 
     algorithm_name: ClassVar[str]
@@ -80,11 +86,23 @@ class Calibration:
         for name, spec in table.constants.items():
             if name not in self.constants and not spec.flags & OPTIONAL:
                 raise ValueError(f"{type(self).__name__} needs the constant {name}: {spec.meaning}")
-        self.parameters = {
-            name: self._number(name, value)
-            for name, value in parameters.items()
-            if value is not None
-        }
+        given = {name: value for name, value in parameters.items() if value is not None}
+        self.missing_values = missing_values(given.pop("missing_value", ()))
+        default = "fill" if self.legacy else "missing"
+        self.unwritten = unwritten_word(given.pop("unwritten", default))
+        if self.legacy and (self.missing_values or self.unwritten != default):
+            raise TypeError(f"{self.algorithm_name} of the first h5calib knows nothing missing")
+        self.parameters = {name: self._number(name, value) for name, value in given.items()}
+
+    @classmethod
+    def of_parts(cls, constants: Mapping[str, Any], parameters: Mapping[str, Any]) -> Calibration:
+        """A calibration of constants and parameters as files have them.
+
+        Past the constructor, whose arguments are those of a person.
+        """
+        made = cls.__new__(cls)
+        Calibration.__init__(made, constants, parameters)
+        return made
 
     @property
     def algorithm(self) -> Algorithm:
@@ -95,9 +113,26 @@ class Calibration:
         given = [*self.constants, *(f"{k}={v}" for k, v in self.words().items())]
         return f"{type(self).__name__}({', '.join(given)})"
 
-    def words(self) -> dict[str, float | str]:
+    def words(self) -> dict[str, Any]:
         """The given parameters as a person writes them: words for choices."""
-        return {name: self.word(name, value) for name, value in self.parameters.items()}
+        words = {name: self.word(name, value) for name, value in self.parameters.items()}
+        return {**words, **self.missing_options()}
+
+    def missing_options(self) -> dict[str, Any]:
+        """`missing_value` and `unwritten`, where they are not the defaults."""
+        options: dict[str, Any] = {}
+        if self.missing_values:
+            options["missing_value"] = list(self.missing_values)
+        if self.unwritten == "fill" and not self.legacy:
+            options["unwritten"] = self.unwritten
+        return options
+
+    def numbered_parameters(self) -> tuple[tuple[int, float], ...]:
+        """The given parameters as files and the library have them: (index, value), rising."""
+        table = self.algorithm.parameters
+        own = [(table[name].index, value) for name, value in self.parameters.items()]
+        missing = [(MISSING_VALUE + i, float(v)) for i, v in enumerate(self.missing_values)]
+        return tuple(sorted(own) + missing)
 
     def value(self, name: str) -> float:
         """A parameter, given or default."""

@@ -135,9 +135,8 @@ def _compiled(
 ) -> Iterator[ctypes.c_void_p]:
     """The library's calibration, freed at the end."""
     lib, table = _library.library(), calibration.algorithm
-    parameters = (_library.Parameter * len(calibration.parameters))(
-        *((table.parameters[n].index, v) for n, v in calibration.parameters.items())
-    )
+    given = calibration.numbered_parameters()
+    parameters = (_library.Parameter * len(given))(*given)
     config = _library.Config(table.id, ny, nx, len(parameters), parameters)
     arrays = (_library.Array * len(table.constants))(
         *(constants.get(name, _library.Array()) for name in table.constants)

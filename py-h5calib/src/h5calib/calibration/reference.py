@@ -10,6 +10,7 @@ import numpy as np
 from ..binding.algorithms import COMPARED, DIVISOR, LEGACY, MASK, RAW_FIRST, RAW_LAST, RAW_ONE
 from ..contents.sources import read_values
 from . import axes as _axes
+from .missing import missing_pixels
 
 if TYPE_CHECKING:
     from .base import Calibration
@@ -23,6 +24,7 @@ class Constants(dict):
     def __init__(self, planes: Mapping[str, np.ndarray], dtype: np.dtype) -> None:
         super().__init__(planes)
         self.dtype = dtype
+        self.missing: Any = np.False_  # pixels of the frame that were not measured
 
 
 def calibrate_frames(
@@ -94,10 +96,12 @@ def _frame(
         return masked
     k = _between(calibration, constants, parameters, cell if n_cells > 1 else 0, dtype)
     raw = _split(calibration, frame)
+    k.missing = missing_pixels(calibration, raw)
     if output == 2:
-        return calibration.stages(raw, k, parameters)
+        return np.where(k.missing, NO_STAGE, calibration.stages(raw, k, parameters))
     value = calibration.rule(raw, k, parameters)
-    return np.isnan(value) if output else np.where(np.isnan(value), masked, value)
+    unusable = np.isnan(value) | k.missing
+    return unusable if output else np.where(unusable, masked, value)
 
 
 def _between(

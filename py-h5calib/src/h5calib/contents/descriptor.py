@@ -13,6 +13,9 @@ from dataclasses import dataclass
 FILTER_ID = 57836
 FORMAT_VERSION = 1
 CREATE_FLAG = 1
+UNWRITTEN_FLAG = 2  # raw data whose storage was never written is missing
+MISSING_FLAG = 4  # there are missing values among the parameters
+MISSING_VALUE = 0x10000  # index of the first of them
 STUB_SIZE = 16
 
 _STUB_MAGIC = b"H5CS"
@@ -23,25 +26,41 @@ _FIXED_WORDS = 12
 class Descriptor:
     """What the filter parameters (``cd_values``) of a dataset say.
 
-    ``parameters`` are pairs (index in the algorithm's list, value), rising.
+    ``parameters`` are pairs (index in the algorithm's list, value), rising; from `MISSING_VALUE`
+    on, raw values that stand for no measurement. ``unwritten_is_missing``: so does storage of raw
+    data that was never written.
     """
 
     algorithm: int
     file_uuid: bytes
     dataset_uuid: bytes
     parameters: tuple[tuple[int, float], ...] = ()
+    unwritten_is_missing: bool = False
 
     def encode(self, *, create: bool = False) -> tuple[int, ...]:
         """The 32-bit words; with the flag that only a dataset in creation has."""
-        words = [FORMAT_VERSION, 0, self.algorithm]
+        flags = UNWRITTEN_FLAG if self.unwritten_is_missing else 0
+        if self.missing_values:
+            flags |= MISSING_FLAG
+        words = [FORMAT_VERSION, flags, self.algorithm]
         words += struct.unpack("<4I", self.file_uuid)
         words += struct.unpack("<4I", self.dataset_uuid)
         words.append(len(self.parameters))
         for index, value in sorted(self.parameters):
             words += [index, *struct.unpack("<2I", struct.pack("<d", value))]
         check = _crc_of_words(words)
-        words[1] = CREATE_FLAG if create else 0
+        words[1] |= CREATE_FLAG if create else 0
         return (*words, check)
+
+    @property
+    def unwritten(self) -> str:
+        """What storage of raw data that was never written is: "missing", or its "fill" value."""
+        return "missing" if self.unwritten_is_missing else "fill"
+
+    @property
+    def missing_values(self) -> tuple[int, ...]:
+        """Raw values that stand for no measurement."""
+        return tuple(int(value) for index, value in self.parameters if index >= MISSING_VALUE)
 
     @classmethod
     def decode(cls, words: Sequence[int]) -> Descriptor:
@@ -57,12 +76,18 @@ class Descriptor:
             raise ValueError(f"{len(words)} filter parameters do not make a whole descriptor")
         if words[-1] != _crc_of_words([words[0], words[1] & ~CREATE_FLAG, *words[2:-1]]):
             raise ValueError("the check sum of the filter parameters is wrong: they are damaged")
+        if unknown := words[1] & ~(CREATE_FLAG | UNWRITTEN_FLAG | MISSING_FLAG):
+            raise ValueError(
+                f"the dataset uses features this h5calib does not know (flags 0x{unknown:x}): "
+                "update h5calib to read it"
+            )
         triples = [words[i : i + 3] for i in range(_FIXED_WORDS, len(words) - 1, 3)]
         return cls(
             algorithm=words[2],
             file_uuid=struct.pack("<4I", *words[3:7]),
             dataset_uuid=struct.pack("<4I", *words[7:11]),
             parameters=tuple((i, _double(low, high)) for i, low, high in triples),
+            unwritten_is_missing=bool(words[1] & UNWRITTEN_FLAG),
         )
 
 

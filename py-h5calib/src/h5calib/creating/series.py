@@ -23,13 +23,13 @@ from h5py import h5a, h5d, h5g, h5s, h5t
 from ..binding import hdf5 as _hdf5
 from ..binding import plugin as _plugin
 from ..calibration.base import Calibration, Constant, class_of
-from ..contents.descriptor import FILTER_ID, Descriptor, encode_stub
+from ..contents.descriptor import FILTER_ID, encode_stub
 from ..contents.layout import HOME, PREFIX
 from .chunks import MAX_BYTES
 from .plan import Plan, make_plan, open_constants
 from .write import (
-    algorithm_parameters,
     attribute_texts,
+    descriptor_of,
     ensure_file_uuid,
     unfiltered,
     write_constants,
@@ -101,9 +101,7 @@ def calibration_from(
     cls = class_of(algorithm)
     if cls is None:
         raise ValueError(f"this h5calib has no algorithm {algorithm!r}: update it")
-    calibration = cls.__new__(cls)
-    Calibration.__init__(calibration, constants, parameters)
-    return calibration
+    return cls.of_parts(constants, parameters)
 
 
 def store_constants(group: h5py.Group, calibration: Calibration, frame: tuple[int, int]) -> None:
@@ -128,8 +126,7 @@ class _Mould:
     """What is the same for all calibrated datasets of one shape and dtype."""
 
     def __init__(self, plan: Plan, homes: Any, constants: Any, file_uuid: bytes) -> None:
-        parameters = algorithm_parameters(plan)
-        self.words = Descriptor(plan.calibration.algorithm.id, file_uuid, bytes(16), parameters)
+        self.words = descriptor_of(plan.calibration, file_uuid, bytes(16))
         self.properties = unfiltered(plan.chunks)
         words = self.words.encode(create=True)
         self.properties.set_filter(FILTER_ID, h5py.h5z.FLAG_MANDATORY, words)

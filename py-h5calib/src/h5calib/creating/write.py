@@ -13,6 +13,7 @@ import h5py
 import numpy as np
 
 from ..binding import plugin as _plugin
+from ..calibration.base import Calibration
 from ..contents.descriptor import FILTER_ID, Descriptor
 from ..contents.fingerprint import write_fingerprint
 from ..contents.layout import FILE_UUID, HOME, filter_words
@@ -36,12 +37,7 @@ def write_plan(group: h5py.Group, plan: Plan) -> None:
         _write_links(home, plan)
         dataset = create_filtered(
             file,
-            Descriptor(
-                plan.calibration.algorithm.id,
-                file_uuid,
-                dataset_uuid.bytes,
-                algorithm_parameters(plan),
-            ),
+            descriptor_of(plan.calibration, file_uuid, dataset_uuid.bytes),
             shape=plan.shape,
             chunks=plan.chunks,
             dtype=plan.dtype,
@@ -217,10 +213,15 @@ def describe_constant(source: Source, axes: str) -> dict[str, Any]:
     }
 
 
-def algorithm_parameters(plan: Plan) -> tuple[tuple[int, float], ...]:
-    table = plan.calibration.algorithm.parameters
-    given = plan.calibration.parameters.items()
-    return tuple(sorted((table[name].index, value) for name, value in given))
+def descriptor_of(calibration: Calibration, file_uuid: bytes, dataset_uuid: bytes) -> Descriptor:
+    """What the filter parameters of a dataset with this calibration say."""
+    return Descriptor(
+        calibration.algorithm.id,
+        file_uuid,
+        dataset_uuid,
+        calibration.numbered_parameters(),
+        unwritten_is_missing=calibration.unwritten == "missing",
+    )
 
 
 def _first_missing(group: h5py.Group, name: str) -> str:

@@ -115,7 +115,7 @@ class Jungfrau(Calibration):
         pedestal, gain = (_select(k[name], stage, p["high_gain"]) for name in ("pedestal", "gain"))
         value = (raw & 0x3FFF).astype(dtype) - pedestal
         if p["common_mode"]:
-            value = subtract_common_mode(value, raw >> 14 == 0, p, self.bank)
+            value = subtract_common_mode(value, (raw >> 14 == 0) & ~k.missing, p, self.bank)
         value = value * gain if p["multiply"] else value / gain
         if not np.isnan(p["photon_energy"]):
             value = value / dtype.type(p["photon_energy"])

@@ -13,6 +13,7 @@ from ..calibration.base import class_of
 from ..contents.descriptor import Descriptor
 from ..contents.layout import home_of, read_descriptor, text_of
 from ..errors import NotCalibratedError
+from .rebuilding import parameters_of
 
 _TEXTS = ("detector", "created_by", "created", "comment", "raw_sha256")
 _V0_MAGIC = 0x6290D662
@@ -33,7 +34,8 @@ def describe(dataset: h5py.Dataset) -> dict[str, Any]:
         ``chunks``, ``dtype``; ``raw`` and each of ``constants`` as dicts with the link's ``file``
         (None: this one) and ``path``, constants also with ``axes``, ``shape``, ``dtype`` and
         ``sha256`` as they were at creation; ``cell_ids`` and ``frames`` (None without);
-        ``parameters``; ``detector``, ``created_by``, ``created``, ``comment``; ``raw_sha256`` and
+        ``parameters``; ``unwritten`` ("missing" or "fill": what raw data is whose storage was never
+        written); ``detector``, ``created_by``, ``created``, ``comment``; ``raw_sha256`` and
         ``cell_ids_sha256`` where they were recorded.
 
     Raises
@@ -69,6 +71,7 @@ def describe(dataset: h5py.Dataset) -> dict[str, Any]:
         "cell_ids": _target(home, "cell_ids"),
         "frames": _target(home, "frames"),
         "parameters": _parameters(algorithm, descriptor),
+        "unwritten": descriptor.unwritten,
         **{name: text_of(dataset, name) for name in _TEXTS},
         "cell_ids_sha256": json.loads(text_of(dataset, "cell_ids") or "{}").get("sha256"),
         "file_uuid": descriptor.file_uuid.hex(),
@@ -100,9 +103,7 @@ def _constants(dataset: h5py.Dataset, home: h5py.Group) -> dict[str, dict[str, A
 
 
 def _parameters(algorithm: _algorithms.Algorithm, descriptor: Descriptor) -> dict[str, Any]:
-    names = {spec.index: name for name, spec in algorithm.parameters.items()}
-    cls = class_of(algorithm.name)
-    named = {names.get(i, f"parameter {i}"): value for i, value in descriptor.parameters}
+    cls, named = class_of(algorithm.name), parameters_of(algorithm, descriptor)
     return {name: cls.word(name, value) if cls else value for name, value in named.items()}
 
 

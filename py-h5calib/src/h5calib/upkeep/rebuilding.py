@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
+from typing import Any
 
 import h5py
 
 from ..binding import algorithms as _algorithms
 from ..calibration.base import Calibration, Constant, class_of
-from ..contents.descriptor import Descriptor
+from ..contents.descriptor import MISSING_VALUE, Descriptor
 from ..contents.layout import home_of
 from ..contents.sources import Source, open_source
 
@@ -34,6 +35,19 @@ def sources_of(
     return found
 
 
+def parameters_of(algorithm: _algorithms.Algorithm, descriptor: Descriptor) -> dict[str, Any]:
+    """Parameters by their names, as the classes of algorithms take them."""
+    names = {spec.index: name for name, spec in algorithm.parameters.items()}
+    named: dict[str, Any] = {
+        names.get(index, f"parameter {index}"): value
+        for index, value in descriptor.parameters
+        if index < MISSING_VALUE
+    }
+    if descriptor.missing_values:
+        named["missing_value"] = list(descriptor.missing_values)
+    return named
+
+
 def rebuild(
     dataset: h5py.Dataset, descriptor: Descriptor, sources: dict[str, Source | Exception]
 ) -> Calibration:
@@ -48,8 +62,5 @@ def rebuild(
         axes = group.attrs[f"axes_{name}"]
         source = sources[f"constant {name}"]
         constants[name] = Constant(source.data, axes.decode() if isinstance(axes, bytes) else "")
-    names = {spec.index: name for name, spec in algorithm.parameters.items()}
-    parameters = {names[index]: value for index, value in descriptor.parameters}
-    calibration = cls.__new__(cls)  # constructors differ in how they take these
-    Calibration.__init__(calibration, constants, parameters)
-    return calibration
+    parameters = parameters_of(algorithm, descriptor)
+    return cls.of_parts(constants, {**parameters, "unwritten": descriptor.unwritten})

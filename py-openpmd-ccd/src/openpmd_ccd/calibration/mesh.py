@@ -198,7 +198,9 @@ def _set_attributes(cal):
     } | {f"origin_{k}": v for k, v in cal.origin.items()}
     if cal.algorithm:
         texts["softwareDependencies"] = f"h5calib@{h5calib().__version__}"
-    numbers = {"unitSI": cal.unit.si} | {f"parameter_{k}": v for k, v in cal.parameters.items()}
+    parameters = {f"parameter_{k}": v for k, v in cal.parameters.items()}
+    texts |= {k: v for k, v in parameters.items() if isinstance(v, str)}
+    numbers = {"unitSI": cal.unit.si} | {k: v for k, v in parameters.items() if k not in texts}
     return (
         {k: attributes.as_text(v) for k, v in texts.items()}
         | {k: np.float64(v) for k, v in numbers.items()}

@@ -176,7 +176,8 @@ def _of_algorithm(calibration, one):
         if constant.axes is not None:
             axes[name] = constant.axes
     name = calibration.algorithm_name
-    return CalibrationSet(one, name, dict(calibration.parameters), values, axes, origin)
+    parameters = {**calibration.parameters, **calibration.missing_options()}
+    return CalibrationSet(one, name, parameters, values, axes, origin)
 
 
 def _values(source, name):

@@ -33,7 +33,7 @@ def test_the_layout_of_the_file_format(view, jungfrau, calibration):
     dataset = CREATE(view, "calibrated", "raw", calibration)
     number, flags, words = words_of(dataset)
     assert (number, flags) == (57836, 0)
-    assert words[:3] == (1, 0, 0x00030001)  # version, no create flag, algorithm
+    assert words[:3] == (1, 2, 0x00030001)  # version; unwritten, no create flag; algorithm
     identity = view.attrs["h5calib_file_uuid"]
     assert struct.pack("<4I", *words[3:7]).hex() == identity.decode()
     kind = view.attrs.get_id("h5calib_file_uuid").get_type()

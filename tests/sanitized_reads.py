@@ -24,6 +24,7 @@ SUITES = [
     "test_strips.py",
     "test_bitshuffle.py",
     "test_in_place.py",
+    "test_sizes.py",
 ]
 
 

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/sizes.h"
 #include "hdf5/dataset/constants.h"
 #include "hdf5/dataset/kept.h"
 #include "hdf5/file/identity.h"
@@ -69,11 +70,11 @@ static uint64_t slab_of(const calibrated *c, const selection *s, uint64_t first)
 {
     uint64_t n = s->count[0] - first;
     if (!c->map) {
-        size_t bytes = 2 * c->raw.element;
-        for (unsigned i = 1; i < s->rank; i++)
-            bytes *= (size_t)s->count[i];
-        uint64_t most = bytes ? SLAB_RAW_BYTES / bytes : n;
-        n = n < most ? n : most ? most : 1;
+        uint64_t bytes, most = 1;
+        if (h5calib_product(s->count + 1, (int)s->rank - 1, 2 * c->raw.element, SLAB_RAW_BYTES,
+                            &bytes))
+            most = bytes ? SLAB_RAW_BYTES / bytes : n;
+        n = n < most ? n : most;
     }
     n = n < SLAB_FRAMES ? n : SLAB_FRAMES;
     return c->rank > 2 ? h5calib_constants_fit(c, first + s->start[0], n) : s->count[0];
@@ -108,6 +109,11 @@ static bool compute_selection(binding *b, calibrated *c, const selection *s, cha
     uint64_t start[H5CALIB_MAX_RANK], count[H5CALIB_MAX_RANK], n;
     h5calib_box at;
     size_t bytes = h5calib_dtype_size(c->dtype);
+    /* before anything is taken for the number of a frame */
+    if (!h5calib_box_of_selection(c, s->start, s->count, &at)) {
+        h5calib_say(message, size, "the selection lies outside the dataset");
+        return false;
+    }
     for (unsigned i = 0; i < s->rank; i++) {
         start[i] = s->start[i];
         count[i] = s->count[i];
@@ -119,10 +125,7 @@ static bool compute_selection(binding *b, calibrated *c, const selection *s, cha
         n = slab_of(c, s, i);
         start[0] = s->start[0] + i;
         count[0] = n;
-        if (!h5calib_box_of_selection(c, start, count, &at)) {
-            h5calib_say(message, size, "the selection lies outside the dataset");
-            return false;
-        }
+        h5calib_box_of_selection(c, start, count, &at);
         if (h5calib_calibrator_whole_frame(c->calibrator) &&
             at.rows * at.columns != c->dims[c->rank - 2] * c->dims[c->rank - 1]) {
             h5calib_say(message, size, "this dataset is computed in whole frames, not in parts");

@@ -6,6 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/sizes.h"
+#include "hdf5/system/policy.h"
+
 /* As many are read at a time. */
 #define PART ((uint64_t)4096)
 /* As many bytes of them as the system is asked for at once. */
@@ -13,10 +16,7 @@
 
 static uint64_t number_of(const h5calib_source *s)
 {
-    uint64_t n = 1;
-    for (int i = 0; i < s->rank; i++)
-        n *= s->dims[i];
-    return n;
+    return s->bytes / s->element;
 }
 
 /* Where they begin, if they lie in the file one after the other; UINT64_MAX: they do not. */
@@ -31,7 +31,7 @@ void h5calib_cell_ids_open(binding *b, view *home, hid_t group, h5calib_cell_ids
     if (b->api.H5Lexists(group, "cell_ids", H5P_DEFAULT) <= 0 ||
         !h5calib_source_open(b, home, group, "cell_ids", "cell_ids", &ids->source, NULL, 0))
         return;
-    const uint64_t at = place_of(b, s), bytes = number_of(s) * s->element;
+    const uint64_t at = place_of(b, s), bytes = s->bytes;
     if (at != UINT64_MAX)
         h5calib_will_need(s->view->fd, at, bytes < ANNOUNCED_BYTES ? bytes : ANNOUNCED_BYTES);
 }
@@ -39,8 +39,6 @@ void h5calib_cell_ids_open(binding *b, view *home, hid_t group, h5calib_cell_ids
 /* Memory for them, nothing of it taken so far. */
 static bool allocate_values(h5calib_cell_ids *ids)
 {
-    if (ids->n > SIZE_MAX / sizeof *ids->values / 2)
-        return false;
     ids->values = h5calib_zeros((size_t)ids->n * sizeof *ids->values + 1);
     return ids->values != NULL;
 }
@@ -57,6 +55,15 @@ static bool read_all(binding *b, h5calib_cell_ids *ids, char *message, size_t si
         h5calib_to_int64(data, s->dtype, (size_t)ids->n, ids->values);
     free(data);
     return ok;
+}
+
+/* As they are stored, and as numbers. */
+static bool values_fit(const h5calib_source *s, uint64_t n, char *message, size_t size)
+{
+    uint64_t bytes;
+    if (!h5calib_product(&n, 1, sizeof(int64_t) + s->element, H5CALIB_MOST_BYTES, &bytes))
+        bytes = UINT64_MAX;
+    return h5calib_within_bound("the cell ids", bytes, message, size);
 }
 
 bool h5calib_cell_ids_load(binding *b, view *home, hid_t group, uint32_t n_cells, uint64_t n,
@@ -83,6 +90,8 @@ bool h5calib_cell_ids_load(binding *b, view *home, hid_t group, uint32_t n_cells
                     (unsigned long long)number_of(s), (unsigned long long)n);
         return false;
     }
+    if (!values_fit(s, n, message, size))
+        return false;
     ids->n = n;
     ids->at = place_of(b, s);
     if (ids->at != UINT64_MAX)

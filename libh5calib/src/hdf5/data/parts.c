@@ -8,7 +8,9 @@
 #include <string.h>
 
 #include "core/core.h"
+#include "core/sizes.h"
 #include "hdf5/file/reach.h"
+#include "hdf5/system/policy.h"
 
 #define MAX_NESTED 16
 
@@ -141,11 +143,28 @@ static bool look_at_sources(binding *b, search *s, view *v, hid_t plist, char *m
     return ok;
 }
 
+bool h5calib_chunks_fit(binding *b, hid_t dataset, hid_t plist, char *message, size_t size)
+{
+    enum { MOST_RANK = 32 };
+    const h5 *api = &b->api;
+    hsize_t chunk[MOST_RANK];
+    uint64_t bytes = UINT64_MAX;
+    if (api->H5Pget_layout(plist) != H5D_CHUNKED || api->H5Pget_nfilters(plist) <= 0)
+        return true;
+    hid_t type = api->H5Dget_type(dataset);
+    const int rank = api->H5Pget_chunk(plist, MOST_RANK, chunk);
+    if (rank < 0 || rank > MOST_RANK ||
+        !h5calib_product(chunk, rank, api->H5Tget_size(type), H5CALIB_MOST_BYTES, &bytes))
+        bytes = UINT64_MAX;
+    api->H5Tclose(type);
+    return h5calib_within_bound("a compressed chunk", bytes, message, size);
+}
+
 static bool look_at(binding *b, search *s, view *v, hid_t dataset, char *message, size_t size)
 {
     hid_t plist = b->api.H5Dget_create_plist(dataset);
-    bool ok = true;
-    if (b->api.H5Pget_layout(plist) == H5D_VIRTUAL) {
+    bool ok = h5calib_chunks_fit(b, dataset, plist, message, size);
+    if (ok && b->api.H5Pget_layout(plist) == H5D_VIRTUAL) {
         ok = ++s->depth <= MAX_NESTED;
         if (ok)
             ok = look_at_sources(b, s, v, plist, message, size);

@@ -20,6 +20,9 @@ typedef struct h5calib_parts {
  * closed, and as used until their owner is set up. NULL with a message if one is missing. */
 h5calib_parts *h5calib_parts_open(binding *b, view *of, hid_t dataset, char *message,
                                   size_t message_size);
+/* Do the chunks of a dataset, if they are compressed, fit into what one call may take? HDF5
+ * decodes them as a whole. */
+bool h5calib_chunks_fit(binding *b, hid_t dataset, hid_t plist, char *message, size_t message_size);
 /* NULL is none. */
 void h5calib_parts_close(h5calib_parts *parts);
 

@@ -6,7 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/sizes.h"
 #include "hdf5/data/codec.h"
+#include "hdf5/system/policy.h"
 
 #define UNKNOWN 0 /* there is the file's superblock */
 
@@ -17,13 +19,13 @@ typedef struct rawmap {
     h5calib_raw_layout layout;
     bool chunked;
     int lead;                        /* frame axes */
-    hsize_t grid[H5CALIB_MAX_RANK];  /* chunks along each frame axis */
+    hsize_t grid[H5CALIB_MAX_RANK];  /* chunks along each frame axis, then along the slow one */
     hsize_t chunk[H5CALIB_MAX_RANK]; /* frames of a chunk along each frame axis */
     hsize_t dims[H5CALIB_MAX_RANK];  /* raw frames along each frame axis */
     size_t chunk_rows, row_chunks;   /* rows of a chunk, chunks along the slow axis */
     struct stored {
         uint64_t address; /* UNKNOWN until asked for, and of a chunk that is not there */
-        size_t bytes;
+        uint64_t bytes;
         unsigned mask;
     } *stored;              /* of each chunk */
     size_t n_stored, asked; /* chunks, and frames that were asked for before they were listed */
@@ -32,13 +34,18 @@ typedef struct rawmap {
     int n_codecs;
     bool parts; /* chunks are decoded by our own decoder, also in parts */
     size_t ny, nx, values, element;
-    bool planes; /* the values of a pixel are in planes, not side by side */
+    size_t chunk_bytes; /* of a whole chunk, decoded */
+    bool planes;        /* the values of a pixel are in planes, not side by side */
 } rawmap;
 
 /* Chunks must hold whole rows, and both values of a pixel. */
 static bool take_chunks(rawmap *m, const hsize_t *chunk)
 {
     const int y = m->lead + (m->layout == H5CALIB_RAW_FIRST);
+    uint64_t bytes;
+    if (!h5calib_product(chunk, m->raw->rank, m->element, H5CALIB_MOST_BYTES, &bytes))
+        return false;
+    m->chunk_bytes = (size_t)bytes;
     m->chunk_rows = (size_t)chunk[y];
     m->row_chunks = (m->ny + m->chunk_rows - 1) / m->chunk_rows;
     for (int i = 0; i < m->lead; i++) {
@@ -82,7 +89,7 @@ static bool take_layout(binding *b, rawmap *m)
 {
     const h5 *api = &b->api;
     hsize_t chunk[H5CALIB_MAX_RANK];
-    size_t n = 1;
+    uint64_t bytes = 0; /* of the table */
     hid_t plist = api->H5Dget_create_plist(m->raw->dataset);
     const int layout = api->H5Pget_layout(plist);
     bool ok = false;
@@ -100,12 +107,11 @@ static bool take_layout(binding *b, rawmap *m)
              take_chunks(m, chunk) && take_codecs(b, m, plist);
     }
     api->H5Pclose(plist);
-    for (int i = 0; i < m->lead; i++)
-        n *= (size_t)m->grid[i];
-    n *= m->row_chunks;
-    if (!ok || n == 0 || !(m->stored = h5calib_zeros(n * sizeof *m->stored))) /* all UNKNOWN */
+    m->grid[m->lead] = m->row_chunks;
+    ok = ok && h5calib_product(m->grid, m->lead + 1, sizeof *m->stored, h5calib_bound(), &bytes);
+    if (!ok || bytes == 0 || !(m->stored = h5calib_zeros((size_t)bytes))) /* all UNKNOWN */
         return false;
-    m->n_stored = n;
+    m->n_stored = (size_t)bytes / sizeof *m->stored;
     m->listed = b->api.H5Dchunk_iter ? NOT_LISTED : CANNOT_LIST;
     return true;
 }
@@ -158,6 +164,13 @@ static size_t chunk_of(const rawmap *m, uint64_t frame, size_t *within, hsize_t 
     return number * m->row_chunks;
 }
 
+static void note_place(struct stored *out, uint64_t address, uint64_t bytes, unsigned mask)
+{
+    if (address == UINT64_MAX)
+        address = UNKNOWN;
+    *out = (struct stored){address, bytes, mask};
+}
+
 static void ask_place(binding *b, const rawmap *m, const hsize_t *offset, struct stored *out)
 {
     hsize_t bytes = 0;
@@ -166,9 +179,7 @@ static void ask_place(binding *b, const rawmap *m, const hsize_t *offset, struct
     else if (b->api.H5Dget_chunk_info_by_coord(m->raw->dataset, offset, &out->mask, &out->address,
                                                &bytes) < 0)
         out->address = UNKNOWN;
-    if (out->address == UINT64_MAX)
-        out->address = UNKNOWN;
-    out->bytes = (size_t)bytes;
+    note_place(out, out->address, bytes, out->mask);
 }
 
 typedef struct listing {
@@ -187,8 +198,8 @@ static int list_chunk(const hsize_t *offset, unsigned mask, haddr_t address, hsi
     for (int i = 0; i < m->lead; i++)
         number = number * (size_t)m->grid[i] + (size_t)(offset[i] / m->chunk[i]);
     number = number * m->row_chunks + (size_t)offset[m->lead + m->planes] / m->chunk_rows;
-    if (number < m->n_stored && address != UINT64_MAX)
-        m->stored[number] = (struct stored){address, (size_t)size, mask};
+    if (number < m->n_stored)
+        note_place(&m->stored[number], address, size, mask);
     if (l->n++ <= 1) {
         memcpy(l->second, offset, (size_t)m->raw->rank * sizeof *offset);
         l->second_number = number;
@@ -287,14 +298,6 @@ size_t h5calib_rawmap_chunk(const struct rawmap *map, uint64_t frame)
     return chunk_of(map, frame, &within, NULL);
 }
 
-static size_t chunk_bytes(const rawmap *m)
-{
-    size_t n = m->chunk_rows * m->nx * m->values * m->element;
-    for (int i = 0; i < m->lead; i++)
-        n *= (size_t)m->chunk[i];
-    return n;
-}
-
 static bool make_pixels(h5calib_scratch *scratch, size_t bytes)
 {
     if (bytes <= scratch->capacity)
@@ -306,6 +309,12 @@ static bool make_pixels(h5calib_scratch *scratch, size_t bytes)
     return scratch->pixels != NULL;
 }
 
+/* Memory is not taken for a chunk that its file cannot have. */
+static bool may_be_there(const rawmap *m, const struct stored *stored)
+{
+    return stored->bytes <= m->file.stamp.size && stored->bytes <= h5calib_bound();
+}
+
 /* A whole chunk, by the plugins of HDF5. */
 static bool decode(const rawmap *m, size_t number, h5calib_scratch *scratch)
 {
@@ -313,12 +322,12 @@ static bool decode(const rawmap *m, size_t number, h5calib_scratch *scratch)
     if (scratch->chunk && scratch->number == number)
         return true;
     free(scratch->chunk);
-    scratch->chunk = malloc(stored->bytes + 1);
+    scratch->chunk = may_be_there(m, stored) ? malloc((size_t)stored->bytes + 1) : NULL;
     scratch->number = number;
     if (scratch->chunk &&
-        h5calib_pread_whole(m->file.fd, scratch->chunk, stored->bytes, stored->address) &&
-        h5calib_codecs_decode(m->codecs, m->n_codecs, stored->mask, &scratch->chunk, stored->bytes,
-                              chunk_bytes(m)))
+        h5calib_pread_whole(m->file.fd, scratch->chunk, (size_t)stored->bytes, stored->address) &&
+        h5calib_codecs_decode(m->codecs, m->n_codecs, stored->mask, &scratch->chunk,
+                              (size_t)stored->bytes, m->chunk_bytes))
         return true;
     free(scratch->chunk);
     scratch->chunk = NULL;
@@ -334,14 +343,15 @@ static bool read_stored(const rawmap *m, size_t number, h5calib_scratch *scratch
     scratch->n = 0;
     if (stored->bytes > scratch->chunk_capacity) {
         free(scratch->chunk);
-        scratch->chunk_capacity = stored->bytes + stored->bytes / 8; /* others are a bit larger */
-        scratch->chunk = malloc(scratch->chunk_capacity);
+        scratch->chunk_capacity =
+            (size_t)(stored->bytes + stored->bytes / 8); /* others have more */
+        scratch->chunk = may_be_there(m, stored) ? malloc(scratch->chunk_capacity) : NULL;
     }
     scratch->number = number;
     if (scratch->chunk &&
-        h5calib_pread_whole(m->file.fd, scratch->chunk, stored->bytes, stored->address) &&
-        h5calib_bitshuffle_open(&scratch->parts, scratch->chunk, stored->bytes, chunk_bytes(m),
-                                m->element))
+        h5calib_pread_whole(m->file.fd, scratch->chunk, (size_t)stored->bytes, stored->address) &&
+        h5calib_bitshuffle_open(&scratch->parts, scratch->chunk, (size_t)stored->bytes,
+                                m->chunk_bytes, m->element))
         return true;
     free(scratch->chunk);
     scratch->chunk = NULL;

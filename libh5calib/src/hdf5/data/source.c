@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "core/descriptor.h"
+#include "core/sizes.h"
 #include "hdf5/file/reach.h"
 
 #define MAX_HOPS 16
@@ -81,9 +82,10 @@ static bool take_storage(binding *b, h5calib_source *s, char *message, size_t si
     s->calibrated = api->H5Pget_nfilters(plist) > 0 &&
                     api->H5Pget_filter_by_id2(plist, H5CALIB_FILTER_ID, &flags, &none, NULL, 0,
                                               NULL, NULL) >= 0;
+    const bool fits = h5calib_chunks_fit(b, s->dataset, plist, message, size);
     api->H5Pclose(plist);
-    if (!is_virtual)
-        return true;
+    if (!is_virtual || !fits)
+        return fits;
     s->parts = h5calib_parts_open(b, s->view, s->dataset, message, size);
     s->elsewhere |= s->parts && s->parts->elsewhere;
     return s->parts != NULL;
@@ -103,6 +105,12 @@ static bool describe_source(binding *b, h5calib_source *s, const char *what, con
         h5calib_say(message, size,
                     "%s '%s' in '%s' does not hold integers or floating-point numbers", what, path,
                     s->view->path);
+        return false;
+    }
+    if (!h5calib_product(s->dims, s->rank, s->element, H5CALIB_MOST_BYTES, &s->bytes)) {
+        h5calib_say(message, size,
+                    "%s '%s' in '%s' has a shape of more bytes than a file can have: it is damaged",
+                    what, path, s->view->path);
         return false;
     }
     return take_storage(b, s, message, size);

@@ -19,6 +19,7 @@ typedef struct h5calib_source {
     size_t element; /* bytes */
     int rank;
     hsize_t dims[H5CALIB_MAX_RANK];
+    uint64_t bytes;       /* of all its elements: checked, so no part of it wraps */
     bool calibrated;      /* itself computed by this filter */
     bool elsewhere;       /* its bytes lie in files that are not watched (external storage) */
     h5calib_parts *parts; /* of a virtual dataset: its sources' files */

@@ -13,6 +13,9 @@
 struct prepared;
 struct rawmap;
 
+/* What is noted of a frame while it is computed takes no more (jobs.c). */
+#define H5CALIB_FRAME_BYTES 128
+
 typedef struct calibrated {
     struct calibrated *next; /* of the same view */
     view *home;
@@ -24,6 +27,7 @@ typedef struct calibrated {
 
     int rank; /* frame axes, then y and x */
     hsize_t dims[H5CALIB_MAX_RANK], chunk[H5CALIB_MAX_RANK];
+    size_t chunk_bytes;  /* of calibrated values */
     bool module_axis;    /* the dataset has one of length 1 before y, left out of these */
     h5calib_dtype dtype; /* of the calibrated values */
 

@@ -85,7 +85,8 @@ bool h5calib_set_up_legacy(binding *b, calibrated *c, const h5calib_legacy *l, c
         return false;
     }
     if (!h5calib_find_algorithm(c, l->algorithm, message, size) ||
-        !take_shape(b, c, l, message, size) || !take_raw(b, c, l, message, size))
+        !take_shape(b, c, l, message, size) || !take_raw(b, c, l, message, size) ||
+        !h5calib_check_chunk(c, message, size))
         return false;
     snprintf(c->axes[0], sizeof c->axes[0], "%s",
              c->algorithm->raw_layout == H5CALIB_RAW_LAST ? "cyxs" : "cyx");

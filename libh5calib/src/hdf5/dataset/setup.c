@@ -10,7 +10,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/sizes.h"
 #include "hdf5/data/fingerprint.h"
+#include "hdf5/system/policy.h"
 
 /* ---- the dataset itself ------------------------------------------------------------------ */
 
@@ -127,12 +129,15 @@ static bool read_numbers(binding *b, const h5calib_source *s, const char *name, 
                          int64_t **out, char *message, size_t size)
 {
     const hsize_t zero[H5CALIB_MAX_RANK] = {0};
-    *n = 1;
-    for (int i = 0; i < s->rank; i++)
-        *n *= s->dims[i];
-    const bool fits = *n < SIZE_MAX / sizeof **out;
-    *out = fits ? malloc(*n * sizeof **out + 1) : NULL;
-    void *data = s->dtype == H5CALIB_I64 || !fits ? *out : malloc(*n * s->element + 1);
+    const uint64_t each = sizeof **out + s->element;
+    *out = NULL;
+    if (!h5calib_product(s->dims, s->rank, each, H5CALIB_MOST_BYTES, n))
+        *n = UINT64_MAX;
+    if (!h5calib_within_bound("the frame selection", *n, message, size))
+        return false;
+    *n /= each;
+    *out = malloc((size_t)*n * sizeof **out + 1);
+    void *data = s->dtype == H5CALIB_I64 ? *out : malloc((size_t)*n * s->element + 1);
     bool ok = data && *out && s->dtype <= H5CALIB_U64;
     if (!ok)
         h5calib_say(message, size, "'%s' in '%s' does not hold integers that fit in memory", name,
@@ -147,7 +152,7 @@ static bool read_numbers(binding *b, const h5calib_source *s, const char *name, 
 
 static bool load_frames(binding *b, calibrated *c, hid_t group, char *message, size_t size)
 {
-    uint64_t n;
+    uint64_t n = 0;
     int64_t *numbers = NULL;
     if (b->api.H5Lexists(group, "frames", H5P_DEFAULT) <= 0)
         return true;
@@ -230,6 +235,8 @@ bool h5calib_take_constant(binding *b, calibrated *c, hid_t group, const char *l
 bool h5calib_take_calibrator(calibrated *c, const h5calib_config *config, const unsigned *stages,
                              char *message, size_t size)
 {
+    if (!h5calib_check_constants(c, message, size))
+        return false;
     c->cells = calloc(c->n_cells, sizeof *c->cells);
     c->met = calloc(c->n_cells, sizeof *c->met);
     if (!c->cells || !c->met) {
@@ -298,7 +305,7 @@ bool h5calib_set_up(binding *b, calibrated *c, hid_t group, const h5calib_descri
         !take_dataset(b, c, group, words, n, message, size) ||
         !load_frames(b, c, group, message, size) ||
         !h5calib_source_open(b, c->home, group, "raw", "raw dataset", &c->raw, message, size) ||
-        !check_raw(c, message, size) ||
+        !check_raw(c, message, size) || !h5calib_check_chunk(c, message, size) ||
         !h5calib_fingerprint_fits(b, group, "raw", &c->raw, true, message, size))
         return false;
     h5calib_config config = h5calib_config_of(c, d->algorithm, d->n_parameters, d->parameters);

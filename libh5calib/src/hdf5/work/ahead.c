@@ -128,7 +128,7 @@ static void begin_next(binding *b, ahead *a, calibrated *c, unsigned threads)
     const unsigned most = h5calib_rawmap_decodes(c->map) ? MOST_TOGETHER : 1;
     uint64_t number = a->ready.n > 0 ? a->ready.numbers[a->ready.n - 1] : a->last;
     a->of = c;
-    a->bytes = h5calib_chunk_bytes(c);
+    a->bytes = c->chunk_bytes;
     for (next->n = 0; next->n < most; next->n++) {
         number += a->step;
         if (!h5calib_box_of_chunk(c, number, &at[next->n]) || !alike(c, &at[0], &at[next->n]))
@@ -150,7 +150,7 @@ static void begin_next(binding *b, ahead *a, calibrated *c, unsigned threads)
 static void *compute_now(binding *b, calibrated *c, const h5calib_box *at, const int64_t *cell,
                          size_t *bytes, char *message, size_t size)
 {
-    *bytes = h5calib_chunk_bytes(c);
+    *bytes = c->chunk_bytes;
     void *out = h5calib_binding_allocate(b, *bytes);
     if (!out) {
         h5calib_say(message, size, "out of memory for a chunk of %zu bytes", *bytes);
@@ -179,7 +179,7 @@ void *h5calib_chunk(binding *b, calibrated *c, uint64_t number, size_t *bytes, c
         return NULL;
     }
     c->going = forget_dataset;
-    *bytes = h5calib_chunk_bytes(c);
+    *bytes = c->chunk_bytes;
     void *out = take_prepared(b, b->ahead, c, number);
     if (!out)
         out = compute_now(b, c, &at, NULL, bytes, message, size);

@@ -3,14 +3,6 @@
  */
 #include "hdf5/work/box.h"
 
-size_t h5calib_chunk_bytes(const calibrated *c)
-{
-    size_t n = h5calib_dtype_size(c->dtype);
-    for (int i = 0; i < c->rank; i++)
-        n *= (size_t)c->chunk[i];
-    return n;
-}
-
 static void measure(const calibrated *c, h5calib_box *at)
 {
     at->frames = 1;

@@ -22,7 +22,4 @@ bool h5calib_box_of_chunk(const calibrated *c, uint64_t number, h5calib_box *out
 bool h5calib_box_of_selection(const calibrated *c, const uint64_t *start, const uint64_t *count,
                               h5calib_box *out);
 
-/* Bytes of a chunk of calibrated values. */
-size_t h5calib_chunk_bytes(const calibrated *c);
-
 #endif

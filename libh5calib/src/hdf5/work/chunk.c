@@ -14,7 +14,9 @@
 #include <string.h>
 
 #include "core/processor.h"
+#include "core/sizes.h"
 #include "hdf5/dataset/constants.h"
+#include "hdf5/system/policy.h"
 
 #define LEAST_BLOCK 16384
 #define MOST_BLOCK 131072    /* raw pixels read are to stay in the cache */
@@ -26,6 +28,8 @@
 #define DECODED_PIECE 16384
 /* Fewer pixels than this are not worth waking another thread. */
 #define PARALLEL_PIXELS 32768
+
+_Static_assert(sizeof(h5calib_job) + sizeof(size_t) <= H5CALIB_FRAME_BYTES, "limits.c counts less");
 
 /* ---- raw data, where HDF5 has to read it --------------------------------------------------- */
 
@@ -81,7 +85,13 @@ static bool read_raw(binding *b, h5calib_work *w, char *message, size_t size)
 {
     const calibrated *c = w->c;
     hsize_t start[H5CALIB_MAX_RANK], count[H5CALIB_MAX_RANK];
-    w->raw = malloc(w->at.frames * raw_frame_bytes(c, &w->at) + 1);
+    const uint64_t frames = w->at.frames;
+    uint64_t bytes;
+    if (!h5calib_product(&frames, 1, raw_frame_bytes(c, &w->at), H5CALIB_MOST_BYTES, &bytes))
+        bytes = UINT64_MAX;
+    if (!h5calib_within_bound("raw data of the frames asked for", bytes, message, size))
+        return false;
+    w->raw = malloc((size_t)bytes + 1);
     if (!w->raw) {
         h5calib_say(message, size, "out of memory for raw data");
         return false;

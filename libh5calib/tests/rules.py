@@ -146,8 +146,6 @@ def jungfrau(raw, k, real, p):
 def agipd(raw, k, real, p):
     signal, voltage = raw[0].astype(real), raw[1].astype(real)
     offsets = usable(k["pedestal"], real)
-    if (bad := k.get("bad_pixels")) is not None:
-        offsets = np.where(masked_bits(bad, p.mask_bits), real(np.nan), offsets)
     if p.fixed_gain >= 0:
         stage = np.full(signal.shape, p.fixed_gain)
     else:
@@ -161,7 +159,10 @@ def agipd(raw, k, real, p):
     value = signal - pick(offsets, stage)
     if (gain := usable(k.get("gain"), real, divisor=p.convention == 0)) is not None:
         value = value * pick(gain, stage) if p.convention else value / pick(gain, stage)
-    return factors(value, k, ("relative_gain", "flat_field"), stage, real), stage
+    value = factors(value, k, ("relative_gain", "flat_field"), stage, real)
+    if (bad := k.get("bad_pixels")) is not None:  # last, of the stage that was chosen without it
+        value[pick(masked_bits(bad, p.mask_bits), stage)] = np.nan
+    return value, stage
 
 
 def factors(value, k, names, stage, real):
@@ -195,11 +196,12 @@ def epix10ka(raw, k, real, p):
     zero = np.zeros((1, *raw.shape), real)
     pedestal = np.concatenate([usable(k["pedestal"], real), zero])
     gain = np.concatenate([usable(k["gain"], real, divisor=True), zero + 1])
-    if (mask := k.get("pixel_mask")) is not None:
-        pedestal[:7, masked_bits(mask[0], p.mask_bits)] = np.nan
     value = (raw & 0x3FFF).astype(real) - np.take_along_axis(pedestal, state[None], 0)[0]
-    value = common_mode(value, np.isin(state, [0, 1, 3, 4]), (176, 48), p)
+    mask = k.get("pixel_mask")
+    bad = np.zeros(raw.shape, bool) if mask is None else masked_bits(mask[0], p.mask_bits)
+    value = common_mode(value, np.isin(state, [0, 1, 3, 4]) & ~bad, (176, 48), p)
     value = value / np.take_along_axis(gain, state[None], 0)[0]
+    value[bad] = np.nan  # whether its bits name a state or not
     return value, np.where(state == 7, 255, state)
 
 

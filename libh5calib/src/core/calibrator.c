@@ -94,7 +94,7 @@ static h5calib_status take_stages(h5calib_calibrator *c, const unsigned *stages,
         h5calib_choose_planes(c, k, stages[k], in_order);
         c->constants[k].divisor = (s->flags & H5CALIB_CONSTANT_DIVISOR) != 0;
     }
-    const unsigned target = c->algorithm->mask_into;
+    const unsigned target = c->mask_into = c->algorithm->mask_into;
     for (unsigned k = 0; k < a->n_constants; k++)
         if ((a->constants[k].flags & H5CALIB_CONSTANT_MASK) && stages[k] && !stages[target]) {
             h5calib_choose_planes(c, target, 1, in_order);

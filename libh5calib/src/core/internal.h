@@ -60,7 +60,8 @@ typedef struct h5calib_algorithm_entry {
     /* Checks what the tables cannot say and chooses planes; NULL: nothing to do. */
     h5calib_status (*setup)(h5calib_calibrator *calibrator, const unsigned *stages, char *message,
                             size_t message_size);
-    unsigned mask_into; /* the constant that becomes NaN where a mask says so */
+    unsigned mask_into; /* the constant that becomes NaN where a mask says so; the mask itself:
+                           it becomes what a kernel subtracts last, 0 or NaN */
     double neutral;     /* what that constant holds where only a mask is given */
     h5calib_kernel *kernels[H5CALIB_VARIANTS][2]; /* float, double */
 } h5calib_algorithm_entry;
@@ -73,8 +74,9 @@ struct h5calib_calibrator {
     double parameters[H5CALIB_MAX_PARAMETERS];
     bool rounding; /* results are whole numbers, half to even */
     bool whole_frame;
-    uint32_t steps; /* of cell ids, from one cell to the next */
-    int output;     /* H5CALIB_OUTPUT_... */
+    uint32_t steps;     /* of cell ids, from one cell to the next */
+    int output;         /* H5CALIB_OUTPUT_... */
+    unsigned mask_into; /* that of the algorithm, if its setup says nothing else */
     unsigned n_missing;
     int64_t missing[H5CALIB_MOST_MISSING_VALUES]; /* raw numbers of pixels that are missing */
     struct {

@@ -3,9 +3,9 @@
  *
  * Planes keep the dtype the user stored. Pixels that cannot be calibrated become
  * NaN here, once, so that kernels need no masks: a mask bit in the plane that
- * the algorithm names, a constant that is not finite or a divisor of zero in its
- * own plane. Integer planes are made float for that, only if they have such a
- * pixel (wide integers float64).
+ * the algorithm names (in one of its own where gain stages depend on that plane), a constant that
+ * is not finite or a divisor of zero in its own plane. Integer planes are made float for that, only
+ * if they have such a pixel (wide integers float64).
  */
 #include <float.h>
 #include <math.h>
@@ -234,6 +234,19 @@ static bool fold_mask(const h5calib_calibrator *c, const h5calib_plane *mask, h5
     return true;
 }
 
+/* A mask becomes what is subtracted last: 0, or NaN where one of its chosen bits is set. */
+static bool mask_to_subtract(const h5calib_calibrator *c, h5calib_plane *mask)
+{
+    static const uint16_t zero = 0;
+    const h5calib_array zeros = {&zero, H5CALIB_F16, 1, 1, {0, 0, 0, 0}};
+    h5calib_plane made = {0};
+    const bool ok = take_plane(c, &zeros, 0, 0, false, false, &made) && fold_mask(c, mask, &made);
+    if (!mask->in_array)
+        h5calib_release(mask->data);
+    *mask = made;
+    return ok;
+}
+
 /* The mean of the finite pixels, summed in double in C order. */
 static double mean_of(const h5calib_calibrator *c, const h5calib_plane *plane)
 {
@@ -320,7 +333,7 @@ static bool fill_cell(const h5calib_calibrator *c, const h5calib_array *arrays, 
                       void **memory, bool borrow, h5calib_cell *to)
 {
     const h5calib_algorithm *a = &c->algorithm->public;
-    const unsigned target = c->algorithm->mask_into;
+    const unsigned target = c->mask_into;
     bool masked = false;
     for (unsigned k = 0; k < a->n_constants; k++)
         masked |= (a->constants[k].flags & H5CALIB_CONSTANT_MASK) && c->constants[k].planes;
@@ -332,6 +345,12 @@ static bool fill_cell(const h5calib_calibrator *c, const h5calib_array *arrays, 
         const unsigned planes = c->constants[k].planes;
         if (!(a->constants[k].flags & H5CALIB_CONSTANT_MASK) || planes == 0)
             continue;
+        if (k == target) {
+            for (unsigned p = 0; p < planes; p++)
+                if (!mask_to_subtract(c, &to->planes[k][p]))
+                    return false;
+            continue;
+        }
         for (unsigned p = 0; p < c->constants[target].planes; p++)
             if (!fold_mask(c, &to->planes[k][planes > 1 ? p : 0], &to->planes[target][p]))
                 return false;

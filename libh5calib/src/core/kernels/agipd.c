@@ -91,6 +91,11 @@ static TARGET void FN(agipd_tile)(const h5calib_calibrator *c, const h5calib_cel
         EACH(j, n)
         value[j] *= constant[j];
     }
+    if (c->mask_into == BAD_PIXELS && cell->planes[BAD_PIXELS][0].data) {
+        constant = FN(staged_plane)(cell->planes[BAD_PIXELS], &stages, first, n, scratch);
+        EACH(j, n)
+        value[j] -= constant[j];
+    }
     FN(finish)(c, run, i, n, value);
 }
 
@@ -288,6 +293,10 @@ static h5calib_status setup(h5calib_calibrator *c, const unsigned *stages, char 
         h5calib_choose_planes(c, FLAT_FIELD, 3, same);
     }
     c->constants[GAIN].divisor = c->parameters[CONVENTION] == 0;
+    /* stages that are forced depend on pedestals: a mask must not be in them */
+    if (fixed < 0 &&
+        !(isnan(c->parameters[FORCE_MEDIUM_BELOW]) && isnan(c->parameters[FORCE_HIGH_BELOW])))
+        c->mask_into = BAD_PIXELS;
     return H5CALIB_OK;
 }
 

@@ -30,6 +30,11 @@ H5CALIB_INLINE TARGET void FN(epix10ka_tile)(const h5calib_calibrator *c, const 
         FN(select_plane)(cell->planes[PEDESTAL], STATES, &stages, run->first + i, n, 0, scratch);
         EACH(j, n)
         value[j] = (REAL)(raw[j] & 0x3fff) - scratch[j];
+        if (cell->planes[PIXEL_MASK][0].data) {
+            const REAL *mask = FN(plane)(&cell->planes[PIXEL_MASK][0], run->first + i, n, scratch);
+            EACH(j, n)
+            value[j] -= mask[j];
+        }
     }
     if (pass == H5CALIB_SUBTRACT) {
         unsigned char *used = FRAME_USED(run) + i;
@@ -86,7 +91,7 @@ const h5calib_algorithm_entry h5calib_epix10ka = {
      H5CALIB_WHOLE_FRAME | H5CALIB_RAW_U16, H5CALIB_RAW_ONE, H5CALIB_TABLE(constants),
      H5CALIB_TABLE(parameters)},
     NULL,
-    PEDESTAL,
+    PIXEL_MASK, /* a pixel without a state has no pedestal that could be NaN */
     0,
     H5CALIB_KERNELS(epix10ka),
 };

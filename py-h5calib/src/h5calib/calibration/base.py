@@ -66,8 +66,6 @@ class Calibration:
 
     algorithm_name: ClassVar[str]
     legacy: ClassVar[bool] = False
-    mask_into: ClassVar[str] = "pedestal"  # becomes NaN where a mask says so
-    neutral: ClassVar[float] = 0  # what that constant is where only a mask is given
     choices: ClassVar[Mapping[str, tuple[str, ...]]] = {}
     _common_choices: ClassVar[Mapping[str, tuple[str, ...]]] = {
         "bad_cell": ("error", "nan"),

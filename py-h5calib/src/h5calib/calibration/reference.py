@@ -11,6 +11,7 @@ from ..binding.algorithms import COMPARED, DIVISOR, LEGACY, MASK, RAW_FIRST, RAW
 from ..contents.sources import read_values
 from . import axes as _axes
 from .missing import missing_pixels
+from .stages import select
 
 if TYPE_CHECKING:
     from .base import Calibration
@@ -19,12 +20,20 @@ NO_STAGE = 255  # in place of a gain stage
 
 
 class Constants(dict):
-    """The constants of one cell by their names, all in the dtype of the result."""
+    """The constants of one cell by their names, all in the dtype of the result.
 
-    def __init__(self, planes: Mapping[str, np.ndarray], dtype: np.dtype) -> None:
+    Attributes
+    ----------
+    masked : (stage or 1, y, x) bool
+        Where a mask says so.
+    left_out : bool or (y, x) bool
+        What has no part in a common mode of the frame: pixels that are masked or missing.
+    """
+
+    def __init__(self, planes: Mapping[str, np.ndarray], masked: np.ndarray, dtype: Any) -> None:
         super().__init__(planes)
-        self.dtype = dtype
-        self.missing: Any = np.False_  # pixels of the frame that were not measured
+        self.masked, self.dtype = masked, dtype
+        self.left_out: Any = np.False_
 
 
 def calibrate_frames(
@@ -96,12 +105,22 @@ def _frame(
         return masked
     k = _between(calibration, constants, parameters, cell if n_cells > 1 else 0, dtype)
     raw = _split(calibration, frame)
-    k.missing = missing_pixels(calibration, raw)
+    missing = missing_pixels(calibration, raw)
+    k.left_out = missing | (k.masked[0] if len(k.masked) == 1 else False)
     if output == 2:
-        return np.where(k.missing, NO_STAGE, calibration.stages(raw, k, parameters))
+        return np.where(missing, NO_STAGE, calibration.stages(raw, k, parameters))
     value = calibration.rule(raw, k, parameters)
-    unusable = np.isnan(value) | k.missing
+    unusable = np.isnan(value) | missing | _masked_in_stage(calibration, raw, k, parameters)
     return unusable if output else np.where(unusable, masked, value)
+
+
+def _masked_in_stage(
+    calibration: Calibration, raw: Any, k: Constants, parameters: dict[str, float]
+) -> np.ndarray:
+    """The mask comes last: it is that of the stage a pixel is in, and changes no stage."""
+    if len(k.masked) == 1:
+        return k.masked[0]
+    return select(k.masked, calibration.stages(raw, k, parameters))
 
 
 def _between(
@@ -119,7 +138,7 @@ def _between(
     following = _fold(calibration, constants, parameters, cell + 1, dtype)
     weight = dtype.type(step / calibration.steps)
     between = {name: value + (following[name] - value) * weight for name, value in k.items()}
-    return Constants(between, dtype)
+    return Constants(between, k.masked | following.masked, dtype)
 
 
 def _split(calibration: Calibration, frame: np.ndarray) -> Any:
@@ -139,13 +158,13 @@ def _fold(
     cell: int,
     dtype: np.dtype,
 ) -> Constants:
-    """Constants of one cell with NaN where a pixel is unusable; masks go into the first."""
-    k, masks = {}, []
+    """Constants of one cell with NaN where they make a pixel unusable, and its masks."""
+    k, masked = {}, np.zeros((1, 1, 1), bool)
     planes = {name: v[cell if v.shape[0] > 1 else 0] for name, v in constants.items()}
     for name, plane in planes.items():
         flags = calibration.algorithm.constants[name].flags
         if flags & MASK:
-            masks.append(_masked(plane, int(parameters["mask_bits"])))
+            masked = masked | _masked(plane, int(parameters["mask_bits"]))
             continue
         prepared = calibration.prepare(name, plane)
         k[name] = prepared.astype(dtype)
@@ -154,11 +173,8 @@ def _fold(
         if flags & DIVISOR and calibration.divides():
             unusable |= plane == 0
         k[name][unusable] = np.nan
-    for masked in masks:
-        unmasked = k.get(calibration.mask_into, dtype.type(calibration.neutral))
-        k[calibration.mask_into] = np.where(masked, dtype.type(np.nan), unmasked)
     k.update({name: dtype.type(v) for name, v in calibration.numbers(planes).items()})
-    return Constants(k, dtype)
+    return Constants(k, masked, dtype)
 
 
 def _masked(mask: np.ndarray, bits: int) -> np.ndarray:

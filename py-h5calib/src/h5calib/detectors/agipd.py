@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from ..calibration.base import Calibration
-from .stages import select
+from ..calibration.stages import select
 
 
 class Agipd(Calibration):

@@ -44,7 +44,6 @@ class Ccd(Calibration):
     """
 
     algorithm_name = "ccd"
-    mask_into = "bias"
 
     def __init__(
         self,

@@ -69,6 +69,6 @@ class Epix100(Calibration):
     def rule(self, raw: Any, k: Any, p: Any) -> np.ndarray:
         value = raw.astype(k["pedestal"].dtype) - k["pedestal"][0]
         if p["common_mode"]:
-            used = np.ones(value.shape, bool) & ~k.missing
+            used = np.ones(value.shape, bool) & ~k.left_out
             value = subtract_common_mode(value, used, p, self.bank)
         return value * (k["gain"][0] if "gain" in k else value.dtype.type(p["kev_per_adu"]))

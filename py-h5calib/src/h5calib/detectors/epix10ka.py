@@ -93,6 +93,6 @@ class Epix10ka(Calibration):
         value = (raw.view("u2") & 0x3FFF).astype(dtype)
         value = value - np.select(chosen, list(k["pedestal"]), dtype.type(0))
         if p["common_mode"]:
-            used = np.isin(state, _IN_COMMON_MODE) & ~k.missing
+            used = np.isin(state, _IN_COMMON_MODE) & ~k.left_out
             value = subtract_common_mode(value, used, p, self.bank)
         return value / np.select(chosen, list(k["gain"]), dtype.type(1))

@@ -47,7 +47,6 @@ class FlatField(Calibration):
     """
 
     algorithm_name = "flat_field"
-    mask_into = "flat"
     choices: ClassVar = {}
 
     def __init__(

@@ -8,7 +8,7 @@ import numpy as np
 
 from ..calibration.base import Calibration
 from ..calibration.common_mode import subtract_common_mode
-from .stages import STAGE_OF_CODE, select
+from ..calibration.stages import STAGE_OF_CODE, select
 
 _INVALID = 2  # gain code
 _G2, _G0 = 1, 2  # of invalid_gain
@@ -115,7 +115,7 @@ class Jungfrau(Calibration):
         pedestal, gain = (_select(k[name], stage, p["high_gain"]) for name in ("pedestal", "gain"))
         value = (raw & 0x3FFF).astype(dtype) - pedestal
         if p["common_mode"]:
-            value = subtract_common_mode(value, (raw >> 14 == 0) & ~k.missing, p, self.bank)
+            value = subtract_common_mode(value, (raw >> 14 == 0) & ~k.left_out, p, self.bank)
         value = value * gain if p["multiply"] else value / gain
         if not np.isnan(p["photon_energy"]):
             value = value / dtype.type(p["photon_energy"])

@@ -34,8 +34,6 @@ class Linear(Calibration):
     """
 
     algorithm_name = "linear"
-    mask_into = "scaling_factor"
-    neutral = 1
 
     def __init__(
         self,

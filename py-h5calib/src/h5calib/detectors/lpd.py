@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..calibration.base import Calibration
-from .stages import select
+from ..calibration.stages import select
 
 _STAGE_OF_CODE = np.array([0, 1, 2, 255])
 

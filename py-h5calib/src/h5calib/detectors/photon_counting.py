@@ -35,8 +35,6 @@ class PhotonCounting(Calibration):
     """
 
     algorithm_name = "photon_counting"
-    mask_into = "flat_field"
-    neutral = 1
 
     def __init__(
         self,

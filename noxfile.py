@@ -119,6 +119,13 @@ def demo(session: nox.Session) -> None:
     session.run("python", "docs/demo.py", *session.posargs)
 
 
+@nox.session(default=False)
+def kills(session: nox.Session) -> None:
+    """Commands killed at 1000 random moments (`-- N`: so many): no dataset is lost."""
+    install_packages(session)
+    session.run("python", "py-h5calib/tests/kills.py", *(session.posargs or ["1000"]))
+
+
 @nox.session
 def lint(session: nox.Session) -> None:
     """Format and static checks: ruff (Python), clang-format (C), actionlint. `-- --fix` repairs."""

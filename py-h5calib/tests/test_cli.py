@@ -108,6 +108,40 @@ def test_a_mistake_leaves_an_existing_file(run, files, contents):
     run(*CREATE, *GAIN, "--overwrite")
 
 
+INTO = {
+    "raw data": ("raw.h5", "raw.h5:/data/raw"),
+    "constants": ("constants.h5", "raw.h5:/data/raw"),
+    "other data": ("notes.h5", "raw.h5:/data/raw"),
+}
+
+
+@pytest.mark.parametrize("what", INTO)
+def test_a_file_that_holds_data_is_not_changed_unless_told(run, files, tmp_path, what):
+    with h5py.File("notes.h5", "w") as file:
+        file["a/b"] = np.ones(3)
+    view, raw = INTO[what]
+    before = (tmp_path / view).read_bytes()
+    gain = ("--algorithm", "jungfrau", *CREATE[-2:], *GAIN)
+    arguments = ("create", view, "--raw", raw, *gain)
+    assert "--into-data" in run(*arguments, status=1)
+    assert (tmp_path / view).read_bytes() == before
+    run(*arguments, "--into-data")
+    with h5py.File(view) as file:
+        assert np.isfinite(file["calibrated"][0]).any()
+    again = (*arguments, "--name", "again")
+    if what == "other data":  # a view by now; no dataset is made of what it holds
+        run(*again)
+    else:
+        assert "--into-data" in run(*again, status=1)
+
+
+def test_the_copies_of_constants_in_a_view_are_its_own(run, files, tmp_path):
+    with h5py.File("view.h5", "w") as file:
+        dark = h5calib.Pedestal(np.ones(files.shape[1:]))
+        h5calib.create_calibrated_dataset(file, "first", "raw.h5:/data/raw", dark)
+    run(*CREATE, *GAIN, "--name", "second")
+
+
 def test_relink_new_identity_clean(run, files, tmp_path):
     run(*CREATE, *GAIN)
     (tmp_path / "raw.h5").rename(tmp_path / "moved.h5")

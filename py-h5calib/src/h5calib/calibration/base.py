@@ -13,6 +13,7 @@ import numpy as np
 from ..binding import algorithms as _algorithms
 from ..binding.algorithms import OPTIONAL, Algorithm, ParameterSpec
 from ..binding.library import MISSING_VALUE
+from ..contents.place import place_of
 from .missing import missing_values, unwritten_word
 
 _GAIN_STAGE = 2  # of the parameter output
@@ -25,9 +26,9 @@ class Constant:
 
     Parameters
     ----------
-    source : array, h5py.Dataset or str
+    source : array, h5py.Dataset, str, (file, path) or pathlib.Path
         The values, or where they are: an array is stored in the file, in its own dtype; of a
-        dataset, a path in the same file or ``"file:/path"`` a link is made.
+        dataset, a path in the same file, ``"file:/path"`` or the pair a link is made.
     axes : str, optional
         One letter for each axis, slowest first: ``c`` memory cell, ``s`` gain stage, ``y`` slow
         scan, ``x`` fast scan. A letter left out: the values hold for all of that axis. Without
@@ -241,6 +242,8 @@ def _array(name: str, value: Any) -> Any:
     """A source as it is, anything else as an array of numbers in native byte order."""
     if isinstance(value, (str, h5py.Dataset)):
         return value
+    if (place := place_of(value, f"constant {name!r}")) is not None:
+        return place
     array = np.asarray(value)
     if array.dtype == bool:
         array = array.astype("u1")

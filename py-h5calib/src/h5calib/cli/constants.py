@@ -9,6 +9,7 @@ import click
 import numpy as np
 from rich.progress import Progress
 
+from ..contents.whole import replaced
 from ..darks import (
     BadPixelRule,
     Dark,
@@ -149,11 +150,5 @@ def _measure(
 
 def _write(out: str, layout: str, found: Any, about: dict[str, Any]) -> list[str]:
     """Written beside first, so that a failure leaves an old file."""
-    temporary = f"{out}.part"
-    try:
-        made = write_constants(temporary, layout, found, about)
-        os.replace(temporary, out)
-    finally:
-        if os.path.exists(temporary):
-            os.unlink(temporary)
-    return made
+    with replaced(out) as temporary:
+        return write_constants(temporary, layout, found, about)

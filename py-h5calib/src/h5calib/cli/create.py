@@ -66,6 +66,7 @@ _WITH_FILES = ("detector", "constants", *_EUXFEL)
 @links_option
 @click.option("--overwrite", is_flag=True, help="Replace datasets of that name.")
 @click.option("--comment", help="Text kept with the datasets.")
+@click.option("--into-data", is_flag=True, help="VIEW may be a file that holds data itself.")
 def create(view: str, **given: Any) -> None:
     """Create calibrated datasets in the file VIEW, which is made if it is not there.
 
@@ -116,7 +117,7 @@ def _plain(view: str, given: dict[str, Any], common: dict[str, Any]) -> list[str
             f"({', '.join(algorithms())}) and its --constant NAME=FILE:/PATH"
         )
     calibration = _calibration(given)
-    with opened_view(view) as file:
+    with opened_view(view, given["into_data"]) as file:
         dataset = create_calibrated_dataset(
             *(file, given["name"], given["raw"], calibration),
             cell_ids=given["cell_ids"],
@@ -142,7 +143,7 @@ def _layout(view: str, given: dict[str, Any], common: dict[str, Any]) -> list[st
     planned = plan_view(given["raw"], layout, **options)
     notes += [f"found: {note}" for note in planned.notes]
     refuse_raw_file(view, planned)  # before it is opened for writing
-    with opened_view(view) as file:
+    with opened_view(view, given["into_data"]) as file:
         return notes + [_made(view, dataset) for dataset in write_view(file, planned, **common)]
 
 
@@ -164,11 +165,21 @@ def _calibration(given: dict[str, Any]) -> Any:
     table = _algorithms.by_name(algorithm).constants
     arguments: dict[str, Any] = {n: None for n, c in table.items() if not c.flags & OPTIONAL}
     for name, text in split_pairs(given["single"], "--constant").items():
-        source, _, axes = text.partition("@")
-        arguments[name] = Constant(source, axes or None)
+        source, axes = _with_axes(text)
+        arguments[name] = Constant(source, axes)
     if given["mask"]:
         arguments[mask_name(algorithm)] = given["mask"]
     return known[algorithm](**arguments, **_parameters(given))
+
+
+def _with_axes(text: str) -> tuple[str, str | None]:
+    """FILE:/PATH and AXES of FILE:/PATH[@AXES]; an @ in a name is none of these letters.
+
+    >>> _with_axes("me@home/dark.h5:/d@xycs"), _with_axes("me@home/dark.h5:/d")
+    (('me@home/dark.h5:/d', 'xycs'), ('me@home/dark.h5:/d', None))
+    """
+    source, at, axes = text.rpartition("@")
+    return (source, axes) if at and axes and not set(axes) - set("csyx") else (text, None)
 
 
 def _parameters(given: dict[str, Any]) -> dict[str, Any]:

@@ -10,7 +10,7 @@ import h5py
 from rich.table import Table
 
 from .. import describe
-from ..contents.layout import filter_words, hard_links
+from ..contents.layout import filter_words, hard_links, opened_for_reading
 from ..contents.sources import split_reference
 from ..errors import MissingObjectError
 from .common import console, errors_for_people
@@ -33,7 +33,7 @@ def info(file: str, as_json: bool) -> None:
 
 
 def _collect(name: str, path: str | None) -> dict[str, dict[str, Any]]:
-    with h5py.File(name, "r") as file:
+    with opened_for_reading(name) as file:
         if path is not None:
             if not isinstance(file.get(path), h5py.Dataset):
                 raise MissingObjectError(f"no dataset {path} in {name}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 import h5py
 
+from ..contents.layout import opened_for_changes
 from ..contents.sources import split_reference
 from ..errors import MissingObjectError
 from ..upkeep import identity, relinking
@@ -26,10 +27,10 @@ def relink(
     place = split_reference(dataset)
     if place is None:
         raise click.BadParameter(f"{dataset!r}: write FILE:/PATH", param_hint="DATASET")
-    with errors_for_people(), h5py.File(place[0], "r+") as file:
+    given = split_pairs(constants, "--constant")
+    with errors_for_people(), opened_for_changes(place[0]) as file:
         if not isinstance(file.get(place[1]), h5py.Dataset):
             raise MissingObjectError(f"no dataset {place[1]} in {place[0]}")
-        given = split_pairs(constants, "--constant")
         relinking.relink(file[place[1]], raw, given, links, changed)
     console.print(f"{dataset}: linked anew")
 

@@ -7,7 +7,7 @@ import sys
 import click
 import h5py
 
-from ..contents.layout import filter_words, hard_links
+from ..contents.layout import filter_words, hard_links, opened_for_reading
 from ..contents.sources import split_reference
 from ..errors import MissingObjectError
 from ..upkeep.verification import SAMPLES, Finding, verify
@@ -28,7 +28,7 @@ def verify_command(file: str, values: bool, samples: int) -> None:
     changed = False
     with errors_for_people():
         name, path = split_reference(file) or (file, None)
-        with h5py.File(name, "r") as opened:
+        with opened_for_reading(name) as opened:
             for dataset in _datasets(opened, path):
                 findings = verify(dataset, values, samples)
                 changed |= any(finding.ok is False for finding in findings)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import h5py
 
 from ..binding import hdf5 as _hdf5
 from ..errors import MissingObjectError, NotCalibratedError
 from .descriptor import FILTER_ID, Descriptor
+from .whole import changed_file, recover
 
 # Compact stubs that every HDF5 since 1.10 reads; "latest" of HDF5 2 is for itself only.
 LIBVER = ("v110", "v110")
@@ -62,11 +64,25 @@ def homes(file: h5py.File) -> Iterator[h5py.Group]:
             yield home
 
 
-def open_for_changes(path: str | os.PathLike[str]) -> h5py.File:
-    """Open a file so that new stubs are as compact as the file allows."""
+@contextmanager
+def opened_for_changes(
+    path: str | os.PathLike[str], check: Callable[[], object] | None = None
+) -> Iterator[h5py.File]:
+    """A file for changes that it has as a whole or not at all (see `whole`).
+
+    New stubs are as compact as its superblock allows.
+    """
+    recover(path)
     with h5py.File(path, "r") as file:
         superblock = file.id.get_create_plist().get_version()[0]
-    return h5py.File(path, "r+", libver=LIBVER if superblock >= 3 else None)
+    with changed_file(path, LIBVER if superblock >= 3 else None, check) as file:
+        yield file
+
+
+def opened_for_reading(path: str | os.PathLike[str]) -> h5py.File:
+    """A file for reading; first, a change of it that was interrupted is undone."""
+    recover(path)
+    return h5py.File(path, "r")
 
 
 def hard_links(file: h5py.File) -> dict[int, list[str]]:
@@ -86,3 +102,25 @@ def hard_links(file: h5py.File) -> dict[int, list[str]]:
                 seen.add(info.addr)
                 groups.append(group[name])
     return found
+
+
+def data_inside(file: h5py.File) -> str | None:
+    """The path of a dataset of this file that is not a view's own, where there is one.
+
+    In a view these are those that are linked as raw data, constants or cell ids; in another file
+    all whose values are stored.
+    """
+    if FILE_UUID not in file.attrs:
+        paths = [names[0] for names in hard_links(file).values()]
+    else:
+        groups = [group for home in homes(file) for group in (home, home.get("constants"))]
+        links = [g.get(name, getlink=True) for g in groups if g is not None for name in g]
+        paths = [link.path for link in links if isinstance(link, h5py.SoftLink)]
+    return next((path for path in paths if _is_stored(file, path)), None)
+
+
+def _is_stored(file: h5py.File, path: str) -> bool:
+    found = None if path.startswith(f"{HOME}/") else file.get(path)
+    if not isinstance(found, h5py.Dataset) or found.is_virtual or found.external is not None:
+        return False
+    return filter_words(found) is None

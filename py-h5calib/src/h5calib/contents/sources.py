@@ -13,6 +13,16 @@ import numpy as np
 
 from ..errors import MissingObjectError
 from .file_names import name_in, real_place
+from .place import Place, place_of, split_reference
+
+__all__ = [
+    "Source",
+    "open_file_dataset",
+    "open_source",
+    "read_values",
+    "same_file",
+    "split_reference",
+]
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,59 +46,62 @@ def open_source(
 ) -> Source:
     """Find a source seen from `group`; files opened for it are closed with `files`.
 
-    `given` is an array, a dataset of any file, a path in this file or ``"file:/path"``; `links` as
-    for `create_calibrated_dataset`.
+    `given` is an array, a dataset of any file, or a place (see `place_of`); `links` as for
+    `create_calibrated_dataset`.
     """
     if isinstance(given, h5py.Dataset):
         _require_numbers(given, what)
         return Source(given, _link(group, given, links), _text(group, given))
-    if not isinstance(given, str):
+    place = place_of(given, what)
+    if place is None:
         return Source(np.asarray(given), None, "array")
-    outside = split_reference(given) or _external_target(group, given)
+    outside = place if place.file is not None else _external_target(group, place.path)
+    if outside is not None and _is_file_of(group, outside):
+        outside, place = None, Place(None, outside.path)
     if outside is None:
-        dataset = _dataset(group, given, what, group.file.filename)
+        dataset = _dataset(group, place.path, what, group.file.filename)
         if same_file(group, dataset):
-            path = posixpath.normpath(posixpath.join(group.name, given))
+            path = posixpath.normpath(posixpath.join(group.name, place.path))
             return Source(dataset, h5py.SoftLink(path), path)
-        return Source(dataset, _link(group, dataset, links), given)
-    file = files.enter_context(_open(outside[0], what))
-    dataset = _dataset(file, outside[1], what, file.filename)
-    return Source(dataset, _link(group, dataset, links), given)
+        return Source(dataset, _link(group, dataset, links), str(place))
+    file = files.enter_context(_open(str(outside.file), what))
+    dataset = _dataset(file, outside.path, what, file.filename)
+    return Source(dataset, _link(group, dataset, links), str(place))
 
 
 def read_values(given: Any, what: str) -> np.ndarray:
-    """The values of a source in memory. A path needs its file: ``"file:/path"``."""
+    """The values of a source in memory: of an array, a dataset, or a place.
+
+    Parameters
+    ----------
+    given : array, h5py.Dataset, str, (file, path) or pathlib.Path
+        A place needs its file: ``"file:/path"`` or the pair.
+    what : str
+        What it is, for messages.
+
+    Raises
+    ------
+    FileNotFoundError, KeyError, OSError
+        There is no such file or dataset, or it cannot be read.
+    TypeError, ValueError
+        It is not numbers, or names no file.
+    """
     if isinstance(given, h5py.Dataset):
         _require_numbers(given, what)
         return given[()]
-    if not isinstance(given, str):
+    if place_of(given, what) is None:
         return np.asarray(given)
-    outside = split_reference(given)
-    if outside is None:
+    with ExitStack() as files:
+        return open_file_dataset(given, what, files)[()]
+
+
+def open_file_dataset(given: Any, what: str, files: ExitStack) -> h5py.Dataset:
+    """The dataset of a place with its file, open for reading until `files` is closed."""
+    place = place_of(given, what)
+    if place is None or place.file is None:
         raise ValueError(f"{what}: the path {given!r} names no file: write 'file:/path'")
-    with _open(outside[0], what) as file:
-        return _dataset(file, outside[1], what, file.filename)[()]
-
-
-def open_file_dataset(given: str, what: str, files: ExitStack) -> h5py.Dataset:
-    """The dataset of ``"file:/path"``, open for reading until `files` is closed."""
-    outside = split_reference(given)
-    if outside is None:
-        raise ValueError(f"{what}: the path {given!r} names no file: write 'file:/path'")
-    file = files.enter_context(_open(outside[0], what))
-    return _dataset(file, outside[1], what, file.filename)
-
-
-def split_reference(text: str) -> tuple[str, str] | None:
-    """("file", "/path") of ``"file:/path"``; None where there is no file in it.
-
-    >>> split_reference("run1/raw.h5:/data/raw")
-    ('run1/raw.h5', '/data/raw')
-    >>> split_reference("/data/raw") is None
-    True
-    """
-    file, colon, path = text.rpartition(":/")
-    return (file, "/" + path) if colon and file else None
+    file = files.enter_context(_open(place.file, what))
+    return _dataset(file, place.path, what, file.filename)
 
 
 def same_file(one: h5py.Group | h5py.Dataset, other: h5py.Group | h5py.Dataset) -> bool:
@@ -110,12 +123,20 @@ def _link_file(view: h5py.File, raw: h5py.File, links: str) -> str:
     """The file name to store."""
     if raw.driver == "fileobj":
         raise ValueError("data in a file object cannot be linked to: use a file with a name")
-    if view.driver == "fileobj":
+    if view.driver == "fileobj" and not os.path.isabs(view.filename):
         return real_place(raw.filename)
     return name_in(view.filename, raw.filename, links)
 
 
-def _external_target(group: h5py.Group, path: str) -> tuple[str, str] | None:
+def _is_file_of(group: h5py.Group, place: Place) -> bool:
+    """Whether a place is in the very file that is being written, under the name it has."""
+    name, file = group.file.filename, place.file
+    if group.file.driver == "core" or file is None or not os.path.exists(name):
+        return False
+    return os.path.exists(file) and os.path.samefile(file, name)
+
+
+def _external_target(group: h5py.Group, path: str) -> Place | None:
     """Where an external link leads, as the plugin follows it.
 
     h5py would open that file for writing if this one is.
@@ -124,7 +145,7 @@ def _external_target(group: h5py.Group, path: str) -> tuple[str, str] | None:
     if not isinstance(link, h5py.ExternalLink):
         return None
     folder = os.path.dirname(os.path.realpath(group.file.filename))
-    return os.path.join(folder, link.filename), link.path
+    return Place(os.path.join(folder, link.filename), link.path)
 
 
 def _text(group: h5py.Group, dataset: h5py.Dataset) -> str:

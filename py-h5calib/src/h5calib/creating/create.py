@@ -34,13 +34,14 @@ def create_calibrated_dataset(
         Where to create it, in a file open for writing.
     name : str
         Its name in `group`; missing groups in between are created.
-    raw : h5py.Dataset or str
-        The raw data: a dataset of any file, a path in this file, or ``"file:/path"`` (the file
-        name as for `open`). Data of another file is linked to and only read.
+    raw : h5py.Dataset, str, (file, path) or pathlib.Path
+        The raw data: a dataset of any file, a path in this file, ``"file:/path"`` (the file
+        name as for `open`), or the pair of both, where anything may be in a name. Data of another
+        file is linked to and only read.
     calibration : Calibration
         `Jungfrau`, `Agipd`, ... with its constants. Arrays are stored in the file, datasets and
         paths are linked to.
-    cell_ids : array, h5py.Dataset or str, optional
+    cell_ids : array, h5py.Dataset or place as for `raw`, optional
         The memory cell of each *raw* frame, integers. Needed where constants have several cells.
     frames : array of int or of bool, optional
         The raw frames to take, in this order, or a boolean for each raw frame.

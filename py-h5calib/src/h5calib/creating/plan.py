@@ -15,6 +15,7 @@ from ..calibration.axes import length_of, resolve_axes
 from ..calibration.base import Calibration
 from ..calibration.memory import try_out
 from ..contents.file_names import check_links
+from ..contents.place import place_of
 from ..contents.sources import Source, open_source
 from .checks import (
     check_cell_range,
@@ -152,7 +153,7 @@ def open_cell_ids(
 
 
 def _not_an_array(raw: Any) -> Any:
-    if isinstance(raw, (str, h5py.Dataset)):
+    if isinstance(raw, h5py.Dataset) or place_of(raw, "raw data") is not None:
         return raw
     raise TypeError(
         f"raw is a {type(raw).__name__}: give a dataset, a path in the file or 'file:/path'; "

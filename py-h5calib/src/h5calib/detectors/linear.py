@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..calibration.base import Calibration, Constant
+from ..contents.place import place_of
 
 
 class Linear(Calibration):
@@ -61,6 +62,6 @@ class Linear(Calibration):
 
 def _per_frame(value: Any) -> Any:
     """A constant with one axis has a value for each frame."""
-    if isinstance(value, (str, Constant, type(None))):
+    if isinstance(value, (Constant, type(None))) or place_of(value) is not None:
         return value
     return Constant(value, axes="c") if len(np.shape(value)) == 1 else value

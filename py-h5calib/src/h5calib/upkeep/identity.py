@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
-import tempfile
 import uuid
 from dataclasses import replace
 
@@ -12,7 +10,7 @@ import h5py
 import numpy as np
 
 from ..binding import plugin as _plugin
-from ..contents.layout import FILE_UUID, hard_links, homes, open_for_changes, read_descriptor
+from ..contents.layout import FILE_UUID, hard_links, homes, opened_for_changes, read_descriptor
 from ..creating.write import create_filtered
 
 _SCALE_ATTRIBUTES = {"DIMENSION_LIST", "REFERENCE_LIST"}
@@ -27,26 +25,15 @@ def new_identity(path: str | os.PathLike[str]) -> None:
     References to the datasets (of HDF5's reference type) must be made anew. Datasets of the
     first h5calib stay as they are.
 
-    A finished new file replaces the old one at the end; nothing is lost if this fails. The
-    folder needs room for it.
+    The file has all of it in the end, or is what it was, also where this is killed.
 
     Parameters
     ----------
     path : path of a file that is not open
     """
-    path = os.path.realpath(path)
     _plugin.require()
-    handle, temporary = tempfile.mkstemp(dir=os.path.dirname(path), suffix=".h5")
-    os.close(handle)
-    try:
-        shutil.copyfile(path, temporary)
-        shutil.copystat(path, temporary)
-        with open_for_changes(temporary) as file:
-            _renew(file)
-        os.replace(temporary, path)
-    except BaseException:
-        os.unlink(temporary)
-        raise
+    with opened_for_changes(path) as file:
+        _renew(file)
 
 
 def clean(path: str | os.PathLike[str]) -> list[str]:
@@ -61,7 +48,7 @@ def clean(path: str | os.PathLike[str]) -> list[str]:
     list of str
         The UUIDs of what was removed.
     """
-    with h5py.File(path, "r+") as file:
+    with opened_for_changes(path) as file:
         orphans = [str(home.name) for home in homes(file) if _is_orphan(home)]
         for name in orphans:
             del file[name]

@@ -14,6 +14,7 @@ import numpy as np
 from ..binding import algorithms as _algorithms
 from ..contents.fingerprint import write_fingerprint
 from ..contents.layout import home_of, read_descriptor, text_of
+from ..contents.place import place_of
 from ..contents.sources import Source, open_source
 from ..creating.checks import check_raw_dtype
 from ..creating.write import digest, digest_of, write_text
@@ -83,7 +84,7 @@ def relink(
 
 
 def _open(home: h5py.Group, given: Any, what: str, files: ExitStack, links: str) -> Source:
-    if not isinstance(given, (str, h5py.Dataset)):
+    if not isinstance(given, h5py.Dataset) and place_of(given, what) is None:
         raise TypeError(f"{what}: give a dataset, a path in the file or 'file:/path'")
     return open_source(home.file["/"], given, what, files, links)
 

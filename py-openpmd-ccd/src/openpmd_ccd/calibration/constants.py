@@ -1,11 +1,10 @@
 """Darks and flats as the user gives them: numbers, arrays, images, HDF5 files."""
 
-import os
-
 import h5py
 import numpy as np
 
 from ..errors import CalibrationError, ImageError
+from ..place import place_of
 from ..writing.compression import make_readable
 
 _HDF5 = b"\x89HDF\r\n\x1a\n"
@@ -18,9 +17,10 @@ def load(value, what):
 
     `what` is "dark" or "flat". Bad pixels of a dark's file become NaN.
     """
-    if isinstance(value, (str, os.PathLike)):
-        origin = os.fspath(value)
-        return _checked(_from_file(origin, what), f"{what} {origin}"), origin
+    place = place_of(value)
+    if place is not None:
+        origin = ":".join(filter(None, place))
+        return _checked(_from_file(*place, what), f"{what} {origin}"), origin
     if isinstance(value, h5py.Dataset):
         return _checked(value[()], what), f"{value.file.filename}:{value.name}"
     try:
@@ -30,10 +30,9 @@ def load(value, what):
     return _checked(array, what), "number" if array.ndim == 0 else "array"
 
 
-def _from_file(path, what):
-    file, colon, inside = path.rpartition(":/")
-    if colon and file:
-        return _from_hdf5(file, f"/{inside}", what)
+def _from_file(path, inside, what):
+    if inside is not None:
+        return _from_hdf5(path, inside, what)
     try:
         with open(path, "rb") as stream:
             hdf5 = stream.read(8) == _HDF5

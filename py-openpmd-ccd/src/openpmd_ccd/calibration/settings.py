@@ -187,4 +187,4 @@ def _values(source, name):
         values = np.asarray(read_values(source, f"constant {name!r}"))
     except (OSError, KeyError, ValueError) as error:
         raise CalibrationError(str(error)) from None
-    return values, source if isinstance(source, str) else "array"
+    return values, str(source) if isinstance(source, (str, tuple)) else "array"

@@ -121,14 +121,21 @@ def jungfrau(raw, k, real, p):
     code, adc = raw >> 14, (raw & 0x3FFF).astype(real)
     stage = np.array([0, 1, 2 if p.invalid_gain == 1 else 0, 2])[code]
 
-    def maps(k):
-        n = len(k)
-        return k[[0, 1, 2] if not p.high_gain else [3, 4, 5] if n == 6 else [3, 1, 2]]
-
-    gain = usable(maps(k["gain"]), real if not p.multiply else np.float64, divisor=True)
+    # of pedestal and gain, by how many maps they have; never G1 with HG1
+    chosen = [0, 1, 2], [0, 1, 2]
+    if p.high_gain:
+        chosen = {
+            (3, 6): ([0, 1, 2], [3, 4, 5]),
+            (4, 4): ([3, 1, 2], [3, 1, 2]),
+            (4, 6): ([3, 1, 2], [3, 1, 2]),
+            (6, 4): ([3, 1, 2], [3, 1, 2]),
+            (6, 6): ([3, 4, 5], [3, 4, 5]),
+        }[len(k["pedestal"]), len(k["gain"])]
+    pedestals, gains = k["pedestal"][chosen[0]], k["gain"][chosen[1]]
+    gain = usable(gains, real if not p.multiply else np.float64, divisor=True)
     if p.multiply:
         gain = usable((1 / gain).astype("f4"), real)
-    value = masked(adc - pick(usable(maps(k["pedestal"]), real), stage), k.get("pixel_mask"), p)
+    value = masked(adc - pick(usable(pedestals, real), stage), k.get("pixel_mask"), p)
     value = common_mode(value, code == 0, (256, 64), p)
     value = value * pick(gain, stage) if p.multiply else value / pick(gain, stage)
     if not np.isnan(p.photon_energy):

@@ -135,7 +135,9 @@ class Case:
             if name == "threshold":
                 stages = 2 + self.parameters.get("first_threshold", 0)
             if self.name == "jungfrau" and self.parameters.get("high_gain") and spec.max_stages > 1:
-                stages = int(rng.choice([4, 6]))
+                stages = int(rng.choice([3, 4, 6] if name == "pedestal" else [4, 6]))
+                if len(made.get("pedestal", [[]])[0]) == 3:
+                    stages = 6
             cells = self.cells if spec.flags & PER_CELL and rng.random() < 0.8 else 1
             shape = (cells, stages, *self.shape)
             if name == "config_bits":

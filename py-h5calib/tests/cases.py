@@ -129,7 +129,11 @@ class Case:
             return 2 + self.parameters.get("first_threshold", 0)
         if self.cls.__name__ == "Jungfrau" and spec.max_stages == 6:
             high = self.parameters.get("high_gain")
-            return int(self.rng.choice([4, 6] if high else [3, 4, 6]))
+            if name == "pedestal":
+                self.pedestals = int(self.rng.choice([3, 4, 6]))
+                return self.pedestals
+            least = 3 if not high else 6 if self.pedestals == 3 else 4
+            return int(self.rng.choice([n for n in (3, 4, 6) if n >= least]))
         return int(self.rng.choice([spec.stages, spec.max_stages]))
 
     def random_constant(self, name, flags, shape):

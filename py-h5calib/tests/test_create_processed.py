@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import inspect
+import os
+import subprocess
+import sys
 
 import h5py
 import numpy as np
@@ -116,3 +119,57 @@ def test_bad_input(run, options, message, contents):
     with pytest.raises(ValueError, match=message):
         h5calib.create_processed(run, **{"shape": (7, 6, 5), **options})
     assert contents(run) == before
+
+
+FIRST_FILE = """
+import struct, sys
+import h5py, numpy as np
+path, number, n_cells = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
+with h5py.File(path, "r+") as file:
+    file.attrs["h5calib_file_magic"] = np.uint32(12345)
+    n, (y, x) = len(file["raw"]), file["calib"].shape[1:3]
+    properties = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+    properties.set_chunk((1, y, x))
+    properties.set_filter(57836, 1, ())
+    space = h5py.h5s.create_simple((n, y, x))
+    made = h5py.h5d.create(file.id, b"processed", h5py.h5t.IEEE_F32LE, space, properties)
+    for i in range(n):
+        words = (0x6290D662, 12345, number, i % n_cells, i, n_cells, y, x)
+        made.write_direct_chunk((i, 0, 0), struct.pack("<8I", *words) + b"/raw\\0/calib\\0")
+"""
+
+
+def first_file(path, raw, constants, number, n_cells):
+    """A file as the first h5calib wrote it, by a process without our plugin, which writes none."""
+    with h5py.File(path, "w") as file:
+        file["raw"], file["calib"] = raw, constants
+    subprocess.run(
+        [sys.executable, "-c", FIRST_FILE, path, str(number), str(n_cells)],
+        env={**os.environ, "HDF5_PLUGIN_PATH": "/nowhere"},
+        check=True,
+    )
+
+
+@pytest.mark.parametrize("n_cells", [1, 2, 5, 6])
+@pytest.mark.parametrize("algorithm", ["AGIPD_v1", "AGIPD_v2"])
+def test_constants_of_more_cells_than_the_first_h5calib_was_told(tmp_path, rng, algorithm, n_cells):
+    cells, cell = 5, np.arange(7) % n_cells
+    path = tmp_path / "first.h5"
+    if algorithm == "AGIPD_v1":
+        raw, dark = rng.integers(0, 99, (7, 3, 4), "i2"), rng.integers(0, 9, (cells, 3, 4))
+        first_file(path, raw, dark.astype("f4"), 0x00020001, n_cells)
+        expected = (raw - dark[np.minimum(cell, cells - 1)]).astype("f4")
+    else:
+        raw = rng.integers(0, 99, (7, 3, 4, 2), "i2")
+        constants = rng.integers(1, 99, (cells, 3, 4, 8)).astype("f4")
+        first_file(path, raw, constants, 0x00020002, n_cells)
+        k = constants[np.minimum(cell, cells - 1)]
+        stage = np.where(raw[..., 1] > k[..., 1], 2, raw[..., 1] > k[..., 0])[..., None]
+        pedestal, gain = (np.take_along_axis(k[..., s::2], stage, -1)[..., 0] for s in (2, 3))
+        expected = (raw[..., 0] - pedestal) / gain
+    with h5py.File(path) as file:
+        if n_cells > cells:
+            with pytest.raises(OSError, match="for 5 memory cells, the chunk says 6"):
+                file["processed"][()]
+        else:
+            assert np.array_equal(file["processed"][()], expected)

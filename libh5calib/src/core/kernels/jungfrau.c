@@ -189,34 +189,43 @@ static const double invalid_values[] = {NAN, 0, 0, 0, INT16_MIN};
 static h5calib_status setup(h5calib_calibrator *c, const unsigned *stages, char *message,
                             size_t message_size)
 {
-    static const unsigned char normal[] = {0, 1, 2}, high[] = {3, 1, 2}, all_high[] = {3, 4, 5};
-    for (unsigned k = PEDESTAL; k <= GAIN; k++) {
-        const char *name = c->algorithm->public.constants[k].name;
+    static const unsigned char first[] = {0, 1, 2}, mixed[] = {3, 1, 2}, high[] = {3, 4, 5};
+    const unsigned char *of_pedestal = first, *of_gain = first;
+    for (unsigned k = PEDESTAL; k <= GAIN; k++)
         if (stages[k] == 5) {
             h5calib_say(message, message_size,
                         "jungfrau: %s has 5 gain maps; there are 3 (G0, G1, G2), 4 (HG0 as well) "
                         "or 6 (HG1 and HG2 as well)",
-                        name);
+                        c->algorithm->public.constants[k].name);
             return H5CALIB_E_CONSTANT;
         }
-        if (c->parameters[HIGH_GAIN] && stages[k] < 4) {
-            h5calib_say(
-                message, message_size,
-                "jungfrau: high_gain needs 4 or 6 gain maps, the 4th of them HG0; %s has %u", name,
-                stages[k]);
+    if (c->parameters[HIGH_GAIN]) {
+        if (stages[GAIN] < 4) {
+            h5calib_say(message, message_size,
+                        "jungfrau: high_gain needs 4 or 6 gain maps, the 4th of them HG0; gain has "
+                        "%u",
+                        stages[GAIN]);
             return H5CALIB_E_CONSTANT;
         }
-        h5calib_choose_planes(c, k, 3,
-                              !c->parameters[HIGH_GAIN] ? normal
-                              : stages[k] == 6          ? all_high
-                                                        : high);
+        if (stages[PEDESTAL] == 3 && stages[GAIN] == 4) {
+            h5calib_say(message, message_size,
+                        "jungfrau: with high_gain 3 pedestal maps are those of HG0, HG1, HG2, and "
+                        "4 gain maps have no HG1 and HG2: give 6, or 4 pedestal maps");
+            return H5CALIB_E_CONSTANT;
+        }
+        const bool all = stages[GAIN] == 6 && stages[PEDESTAL] != 4;
+        of_gain = all ? high : mixed; /* G1 and HG1 are different things: both of one kind */
+        of_pedestal = stages[PEDESTAL] == 3 ? first : of_gain;
     }
+    h5calib_choose_planes(c, PEDESTAL, 3, of_pedestal);
+    h5calib_choose_planes(c, GAIN, 3, of_gain);
     c->constants[GAIN].reciprocal = c->parameters[MULTIPLY] != 0;
     return H5CALIB_OK;
 }
 
 static const h5calib_constant_spec constants[] = {
-    {"pedestal", 3, 6, H5CALIB_CONSTANT_PER_CELL, "G0, G1, G2 [, HG0 [, HG1, HG2]] in ADU"},
+    {"pedestal", 3, 6, H5CALIB_CONSTANT_PER_CELL,
+     "G0, G1, G2 [, HG0 [, HG1, HG2]] in ADU; 3 with high_gain: HG0, HG1, HG2"},
     {"gain", 3, 6, H5CALIB_CONSTANT_PER_CELL | H5CALIB_CONSTANT_DIVISOR,
      "G0, G1, G2 [, HG0 [, HG1, HG2]] in ADU per keV (or per photon)"},
     {"pixel_mask", 1, 1, H5CALIB_CONSTANT_OPTIONAL | H5CALIB_CONSTANT_MASK, "0 good"},
@@ -227,7 +236,8 @@ static const h5calib_parameter_spec parameters[] = {
     {"photon_energy", NAN, FLT_MIN, INFINITY, "keV; the value is divided by it; NaN: it is not"},
     {"invalid_gain", 0, 0, 4, "gain code 2: 0 nan, 1 g2, 2 g0, 3 zero, 4 int16_min"},
     {"multiply", 0, 0, 1, "0 divide by the gain, 1 multiply by float32(1 / gain)"},
-    {"high_gain", 0, 0, 1, "code 0 takes: 0 G0, 1 HG0 (then codes 1 and 3 HG1 and HG2, if given)"},
+    {"high_gain", 0, 0, 1,
+     "code 0 takes: 0 G0, 1 HG0 (then codes 1 and 3 HG1 and HG2, if both constants have them)"},
     {"saturated", 0, 0, 1, "raw 0xc000 (0x3fff with high_gain): 0 compute, 1 saturation_value"},
     {"saturation_value", NAN, -INFINITY, INFINITY, "value of saturated pixels; NaN: as masked"},
     {"rounding", 0, 0, 1, "0 none, 1 half_even; integer output needs 1"},

@@ -93,7 +93,8 @@ bool h5calib_set_up_legacy(binding *b, calibrated *c, const h5calib_legacy *l, c
     c->n_cells = 1;
     if (!h5calib_take_constant(b, c, c->home->file, l->constants, 0, &stages, message, size))
         return false;
-    if (c->n_cells != l->cells) {
+    /* more are none of its business: it took the first ones */
+    if (c->n_cells < l->cells) {
         h5calib_say(message, size, "constants '%s' are for %u memory cells, the chunk says %u",
                     l->constants, c->n_cells, l->cells);
         return false;

@@ -32,7 +32,9 @@ class Jungfrau(Calibration):
     multiply : bool
         Multiply by float32(1 / gain), as jungfrau_utils does, instead of dividing.
     high_gain : bool
-        The run was taken in high-gain mode: HG0 takes the place of G0.
+        The run was taken in high-gain mode: HG0 takes the place of G0, and HG1 and HG2 those of
+        G1 and G2 if both constants have them (6 maps). 3 maps of pedestals are then those of HG0,
+        HG1, HG2, as jungfrau_utils takes them, and go with 6 of gains.
     saturated : {"compute", "value"}
         Pixels at full scale: calibrated like others, or `saturation_value`.
     rounding : {"none", "half_even"}
@@ -112,7 +114,7 @@ class Jungfrau(Calibration):
     def rule(self, raw: Any, k: Any, p: Any) -> np.ndarray:
         dtype, raw = k["gain"].dtype, raw.view("u2")
         stage = self.stages(raw, k, p)
-        pedestal, gain = (_select(k[name], stage, p["high_gain"]) for name in ("pedestal", "gain"))
+        pedestal, gain = _selected(k["pedestal"], k["gain"], stage, p["high_gain"])
         value = (raw & 0x3FFF).astype(dtype) - pedestal
         if p["common_mode"]:
             value = subtract_common_mode(value, (raw >> 14 == 0) & ~k.left_out, p, self.bank)
@@ -129,10 +131,12 @@ class Jungfrau(Calibration):
         return np.rint(value) if p["rounding"] else value
 
 
-def _select(maps: np.ndarray, stage: np.ndarray, high_gain: float) -> np.ndarray:
-    """The map of each pixel's stage: 3 (G), 4 (G and HG0) or 6 (G and HG) maps."""
-    if high_gain and len(maps) == 6:
-        stage = np.where(stage == 255, 0, stage) + 3
-    elif high_gain and len(maps) == 4:
-        stage = np.where((stage == 0) | (stage == 255), 3, stage)
-    return select(maps, stage)
+def _selected(
+    pedestal: np.ndarray, gain: np.ndarray, stage: np.ndarray, high_gain: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """The maps of each pixel's stage, of 3 (G), 4 (G, HG0) or 6 (G, HG): both G1, or both HG1."""
+    if not high_gain:
+        return select(pedestal[:3], stage), select(gain[:3], stage)
+    if len(gain) == 6 and len(pedestal) != 4:
+        return select(pedestal[-3:], stage), select(gain[3:], stage)
+    return select(pedestal[[3, 1, 2]], stage), select(gain[[3, 1, 2]], stage)

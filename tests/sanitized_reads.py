@@ -25,6 +25,7 @@ SUITES = [
     "test_bitshuffle.py",
     "test_in_place.py",
     "test_sizes.py",
+    "test_forged.py",
 ]
 
 

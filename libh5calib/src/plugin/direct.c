@@ -10,6 +10,7 @@
 #include "core/sizes.h"
 #include "hdf5/dataset/constants.h"
 #include "hdf5/dataset/kept.h"
+#include "hdf5/dataset/readers.h"
 #include "hdf5/file/identity.h"
 #include "hdf5/library/errors.h"
 #include "hdf5/work/ahead.h"
@@ -157,7 +158,8 @@ static bool read_direct(binding *b, hid_t dataset, selection *s, char *message, 
     hid_t file = b->api.H5Iget_file_id(dataset);
     view *v = file >= 0 ? view_of(b, file, &d, message, size) : NULL;
     calibrated *c = v ? h5calib_calibrated_open(b, v, &d, words, n, message, size) : NULL;
-    bool ok = c && drop_module_axis(c, s, start, count, message, size);
+    bool ok = c && h5calib_reader_fits(b, c, dataset, message, size) &&
+              drop_module_axis(c, s, start, count, message, size);
     if (ok && s->rank != (unsigned)c->rank) {
         h5calib_say(message, size, "the selection has %u axes, the dataset %d", s->rank,
                     c->rank + c->module_axis);

@@ -3,9 +3,11 @@
  */
 #include "plugin/filter.h"
 
+#include <math.h>
 #include <string.h>
 
 #include "hdf5/dataset/kept.h"
+#include "hdf5/dataset/readers.h"
 #include "hdf5/file/identity.h"
 #include "hdf5/library/errors.h"
 #include "hdf5/library/survey.h"
@@ -116,6 +118,39 @@ static calibrated *open_in(const request *r, view *v, char *message, size_t size
     return h5calib_calibrated_open_legacy(r->b, v, r->legacy, message, size);
 }
 
+/* A chunk of the first h5calib for a larger one, which may be what is being read: beyond it lies
+ * nothing that was calibrated. */
+static void *lengthen(binding *b, void *chunk, size_t had, size_t bytes, char *message, size_t size)
+{
+    float *out = chunk ? h5calib_binding_allocate(b, bytes) : NULL;
+    if (chunk && !out)
+        h5calib_say(message, size, "out of memory for a chunk of %zu bytes", bytes);
+    if (out)
+        memcpy(out, chunk, had);
+    for (size_t i = had / sizeof *out; out && i < bytes / sizeof *out; i++)
+        out[i] = NAN;
+    if (chunk)
+        h5calib_binding_free(b, chunk);
+    return out;
+}
+
+static void *compute_chunk(const request *r, calibrated *c, size_t *bytes, char *message,
+                           size_t size)
+{
+    size_t needed;
+    if (!h5calib_readers_fit(r->b, c, r->words, r->n_words, &needed, message, size))
+        return NULL;
+    if (r->d)
+        return h5calib_chunk(r->b, c, r->chunk, bytes, message, size);
+    void *out =
+        h5calib_chunk_legacy(r->b, c, r->legacy->image, r->legacy->cell, bytes, message, size);
+    if (needed <= *bytes)
+        return out;
+    out = lengthen(r->b, out, *bytes, needed, message, size);
+    *bytes = needed;
+    return out;
+}
+
 /* Compute the chunk from one file. */
 static void *compute_from(const request *r, view *v, size_t *bytes, char *message, size_t size)
 {
@@ -127,11 +162,7 @@ static void *compute_from(const request *r, view *v, size_t *bytes, char *messag
         stack[depth] = (underway){v->stamp.device, v->stamp.inode, {0}};
         memcpy(stack[depth].uuid, c->uuid, 16);
         depth++;
-        if (r->d)
-            out = h5calib_chunk(r->b, c, r->chunk, bytes, message, size);
-        else
-            out = h5calib_chunk_legacy(r->b, c, r->legacy->image, r->legacy->cell, bytes, message,
-                                       size);
+        out = compute_chunk(r, c, bytes, message, size);
         depth--;
     }
     h5calib_calibrated_release(r->b, c);

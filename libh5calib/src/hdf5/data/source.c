@@ -335,6 +335,10 @@ bool h5calib_source_read(binding *b, const h5calib_source *s, const hsize_t *sta
     hid_t memory = api->H5Screate_simple(s->rank, count, NULL);
     bool ok = s->rank == 0 ||
               api->H5Sselect_hyperslab(space, H5S_SELECT_SET, start, NULL, count, NULL) >= 0;
+    uint64_t bytes = 0;
+    ok = ok && h5calib_product(count, s->rank, s->element, s->bytes, &bytes);
+    if (ok) /* HDF5 leaves out what was never allocated and has no fill value */
+        memset(buffer, 0, (size_t)bytes);
     nested_message[0] = 0;
     reading = s;
     ok = ok && api->H5Dread(s->dataset, s->memory_type, memory, space, H5P_DEFAULT, buffer) >= 0;

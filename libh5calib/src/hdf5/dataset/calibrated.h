@@ -50,6 +50,10 @@ typedef struct calibrated {
     size_t strip_rows;
     h5calib_calibrator *strip_calibrator;
     bool *met; /* n_cells: was a frame of it asked for before? */
+    /* The open datasets that may read it, none of which has other chunks (readers.c). */
+    hid_t *readers;
+    size_t n_readers, readers_bytes;
+    bool surveyed; /* all of the file were looked at */
     /* What is told before it goes away, by who remembers it (ahead.c); NULL: nobody does. */
     void (*going)(binding *b, const struct calibrated *c);
 } calibrated;

@@ -27,6 +27,7 @@ static void close_all(binding *b, calibrated *c)
     h5calib_calibrator_free(c->calibrator);
     h5calib_calibrator_free(c->strip_calibrator);
     free(c->met);
+    free(c->readers);
     h5calib_cell_ids_free(b, &c->ids);
     free(c->frames);
     free(c->cells);

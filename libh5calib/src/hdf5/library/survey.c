@@ -25,7 +25,7 @@ static herr_t visit(hid_t root, const char *name, const void *info, void *data)
     if (dataset < 0)
         return 0; /* a group or a type */
     hid_t plist = api->H5Dget_create_plist(dataset);
-    if (api->H5Pget_layout(plist) == H5D_CHUNKED && api->H5Pget_nfilters(plist) == 1 &&
+    if (api->H5Pget_layout(plist) == H5D_CHUNKED && api->H5Pget_nfilters(plist) >= 1 &&
         api->H5Pget_filter_by_id2(plist, H5CALIB_FILTER_ID, &flags, &n, words, 0, NULL, NULL) >=
             0 &&
         n <= H5CALIB_MAX_WORDS)

@@ -9,7 +9,7 @@
 #include "core/descriptor.h"
 #include "hdf5/library/api.h"
 
-/* One dataset with this filter alone, and the filter's parameters (n words). */
+/* One dataset with this filter, and the filter's parameters (n words). */
 typedef void h5calib_surveyor(binding *b, hid_t dataset, hid_t plist, const unsigned *words,
                               size_t n, void *data);
 

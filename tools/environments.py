@@ -74,7 +74,8 @@ class Builder:
         from local_channel.build import build_channel
 
         conda.use_cache(self.cache / "rattler")
-        ours = ["numpy", "pillow", "tifffile", "click", "rich"]  # what our wheels need
+        # what our wheels need
+        ours = ["numpy", "pillow", "tifffile", "python-xxhash", "click", "rich"]
         specs = ["python", "h5py", "pip", *ours, *TEST_TOOLS, *READERS]
         conda.create(folder, specs, [build_channel(self.store)], self.cache / "rattler")
         python = folder / "bin" / "python"

@@ -17,6 +17,9 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
+#: packages that conda-forge calls otherwise than PyPI
+FROM_CONDA = {"python-xxhash": "xxhash"}
+
 ROOT = Path(__file__).resolve().parent.parent
 FOLDERS = {"libh5calib": "libh5calib", "h5calib": "py-h5calib", "openpmd-ccd": "py-openpmd-ccd"}
 
@@ -108,4 +111,4 @@ def _split(spec: str) -> tuple[str, SpecifierSet | str]:
     name, _, rest = spec.partition(" ")
     if "${{" in spec:
         return (name, rest) if not spec.startswith("${{") else (spec, "")
-    return canonicalize_name(name), SpecifierSet(rest)
+    return FROM_CONDA.get(name, canonicalize_name(name)), SpecifierSet(rest)

@@ -14,6 +14,7 @@ Codes (LabVIEW's range for users):
   5009 another writer has it    5010 writing failed       5011 file was moved or deleted
   5012 no permission            5013 queue full           5014 a Python package is missing
   5015 scan is closed           5016 cannot recover       5017 bad dark, flat or calibration
+  5018 no locks on this disk
   5098 interrupted              5099 unexpected error
 """
 

@@ -19,6 +19,8 @@ from rattler_build import assemble_package
 SUBDIR = {"x86_64": "linux-64", "aarch64": "linux-aarch64"}[platform.machine()]
 SITE_PACKAGES = Path("lib", f"python{sysconfig.get_python_version()}", "site-packages")
 PYTHON = f"python {sys.version_info.major}.{sys.version_info.minor}.*"
+#: packages that conda-forge calls otherwise than PyPI
+TO_CONDA = {"xxhash": "python-xxhash"}
 
 # Finds the interpreter beside itself, so nothing is rewritten when the package is installed.
 SCRIPT = """#!/bin/sh
@@ -39,7 +41,7 @@ def repack(wheel: Path, output: Path) -> None:
         metadata = Parser().parsestr((dist_info / "METADATA").read_text(encoding="utf-8"))
         _write_scripts(dist_info / "entry_points.txt", stage)
         _assemble(
-            canonicalize_name(metadata["Name"]), metadata["Version"], stage, output,
+            _conda_name(metadata["Name"]), metadata["Version"], stage, output,
             [PYTHON, *_dependencies(metadata.get_all("Requires-Dist", []))],
         )  # fmt: skip
 
@@ -108,11 +110,16 @@ def _write_scripts(entry_points: Path, stage: Path) -> None:
         path.chmod(0o755)
 
 
+def _conda_name(name: str) -> str:
+    """Name at conda-forge of a package of PyPI."""
+    return TO_CONDA.get(canonicalize_name(name), canonicalize_name(name))
+
+
 def _dependencies(requirements: list[str]) -> list[str]:
     """What the wheel's metadata asks for here, without extras, in conda's words."""
     parsed = [Requirement(text) for text in requirements]
     return [
-        f"{canonicalize_name(item.name)} {item.specifier}".strip()
+        f"{_conda_name(item.name)} {item.specifier}".strip()
         for item in parsed
         if item.marker is None or item.marker.evaluate({"extra": ""})
     ]

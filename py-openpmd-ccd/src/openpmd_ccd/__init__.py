@@ -5,6 +5,7 @@ behind. Everything is imported on first use, so that ``import openpmd_ccd`` is c
 """
 
 from importlib import import_module
+from typing import Any
 
 _MODULE_OF = {
     "CCD": "writing.ccd",
@@ -27,12 +28,14 @@ _MODULE_OF = {
     "MissingPackageError": "errors",
     "RecoveryError": "errors",
     "CalibrationError": "errors",
+    "NoLocksError": "errors",
+    "UnfinishedScanWarning": "errors",
 }
 
 __all__ = [*_MODULE_OF, "__version__"]
 
 
-def __getattr__(name):
+def __getattr__(name: str) -> Any:
     if name == "__version__":
         from importlib.metadata import version
 
@@ -42,5 +45,5 @@ def __getattr__(name):
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
-def __dir__():
+def __dir__() -> list[str]:
     return sorted(__all__)

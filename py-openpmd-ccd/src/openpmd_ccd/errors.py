@@ -16,7 +16,7 @@ class UnknownCameraError(CCDError, KeyError):
 
     code = 5001
 
-    def __str__(self):
+    def __str__(self) -> str:
         return str(self.args[0])
 
 
@@ -114,6 +114,16 @@ class CalibrationError(CCDError, ValueError):
     """A dark, flat, gain, unit or calibration cannot be read, makes no sense or does not fit."""
 
     code = 5017
+
+
+class NoLocksError(CCDError, OSError):
+    """The file system has no working locks, and ``lock="none"`` was not said."""
+
+    code = 5018
+
+
+class UnfinishedScanWarning(UserWarning):
+    """The scan is being written, or was left unfinished; the message says what is safe."""
 
 
 #: codes that the LabVIEW wrapper gives to what is no `CCDError`

@@ -243,10 +243,12 @@ static view *open_new(binding *b, const char *path, const h5calib_stamp *expect,
     if (!open_by_name(b, v) && v->file < 0 && writable)
         open_mapping(b, v);
     if (v->file < 0) {
-        h5calib_say(message, size,
-                    "file '%s' cannot be opened by HDF5: it is damaged, no HDF5 file, or open for "
-                    "writing elsewhere (if its writer crashed: h5clear -s)",
-                    path);
+        h5calib_say(
+            message, size,
+            "file '%s' cannot be opened by HDF5: it is damaged, no HDF5 file, or open for "
+            "writing elsewhere ('h5calib doctor FILE' says which; a camera's scan is mended "
+            "by 'openpmd-ccd recover FILE')",
+            path);
         close_view(b, v);
         return NULL;
     }

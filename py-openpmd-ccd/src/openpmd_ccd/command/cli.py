@@ -126,16 +126,17 @@ def validate(scan):
 @commands.command()
 @click.argument("scans", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--delete-damaged", is_flag=True, help="Delete the damaged file if nothing is lost.")
-def recover(scans, delete_damaged):
-    """Make SCANS readable after a crash; exit code 2 if shots are lost."""
+@click.option("--no-lock", is_flag=True, help="On a file system without locks; nobody may write.")
+def recover(scans, delete_damaged, no_lock):
+    """Make SCANS readable after a crash; exit code 2 if shots are, or may be, missing."""
     from ..recovery.recover import recover as mend
 
-    lost = False
+    whole = True
     for scan in scans:
-        result = mend(scan, keep_damaged=not delete_damaged)
-        lost |= bool(result.lost)
+        result = mend(scan, not delete_damaged, lock="none" if no_lock else "file")
+        whole &= result.whole
         click.echo(str(result))
-    sys.exit(2 if lost else 0)
+    sys.exit(0 if whole else 2)
 
 
 @commands.command()

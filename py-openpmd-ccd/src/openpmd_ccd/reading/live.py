@@ -3,10 +3,8 @@
 import h5py
 
 from ..writing.compression import make_readable
-from ..writing.swmr import LIVE, stack_name
+from ..writing.swmr import LIVE, TABLES, stack_name
 from .h5 import in_order, plain_attributes
-
-_OTHERS = {"number", "time"}
 
 
 class LiveReader:
@@ -18,7 +16,7 @@ class LiveReader:
             self.file.close()
             raise OSError("no shot was taken yet with swmr=True")
         self._stacks = self.file[LIVE]
-        names = set(self._stacks) - _OTHERS
+        names = set(self._stacks) - set(TABLES)
         self._components = [] if names == {stack_name("")} else in_order(names)
         self.refresh()
 

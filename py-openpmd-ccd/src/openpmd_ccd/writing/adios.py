@@ -52,13 +52,15 @@ def openpmd_api():
 class AdiosWriter:
     """Writes shots as steps of a BP4 file."""
 
-    def __init__(self, path, camera, compression, overwrite=False, fsync=False, swmr=False):
+    def __init__(
+        self, path, camera, compression, overwrite=False, fsync=False, swmr=False, lock="file"
+    ):
         if swmr:
             raise SettingError("swmr=True is a mode of HDF5: a .bp file can be read while it grows")
         self.path, self.safe, self._fsync, self._broken = path, [], fsync, False
         self._io = openpmd_api()
         options = _options(compression)
-        self._journal = Journal(path, fsync)
+        self._journal = Journal(path, fsync, lock)
         try:
             self._journal.start({"layout": "bp4"})
             if path.exists() and overwrite:
@@ -75,7 +77,7 @@ class AdiosWriter:
         self._series.set_iteration_encoding(self._io.Iteration_Encoding.group_based)
         self._series.set_meshes_path(attributes.MESHES + "/")
         for name, value in root.items():
-            if name not in _BY_API | {"meshesPath"}:
+            if name not in _BY_API | {"meshesPath", attributes.SHOTS}:
                 self._series.set_attribute(name, value.decode())
 
     def write(self, shot):

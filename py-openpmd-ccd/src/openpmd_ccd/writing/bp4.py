@@ -19,16 +19,16 @@ def is_unfinished(path):
         return False
 
 
-def recover_bp(path):
+def recover_bp(path, lock="file"):
     """Make a killed .bp scan readable; see `openpmd_ccd.recover`."""
     from ..recovery.recover import Recovery
 
     index = path / "md.idx"
     if not index.is_file():
         raise RecoveryError(f"{path}: no ADIOS2 file (BP4) there")
-    journal = Journal(path)
+    journal = Journal(path, lock=lock)
     try:
-        records = read_journal(journal_path(path))[2]
+        records = read_journal(journal_path(path)).shots
         changed = _end_steps(index)
         shots = _listed(path)
         lost = sorted({r["shot"] for r in records} - set(shots))

@@ -73,10 +73,14 @@ class CCD:
         Unit of the calibrated values, such as ``"mJ/cm^2"`` or ``"electrons"``.
     calibration : h5calib.Calibration, optional
         In place of dark, flat and gain: any algorithm of h5calib with its constants.
+    lock : "file" or "none"
+        "none" on a file system without locks, where opening raises `NoLocksError`. The cost:
+        nothing keeps a second writer, or a `recover`, away while this scan is written, and two
+        at once destroy it. The journal and `recover` work as ever.
 
     Raises
     ------
-    ScanExistsError, ScanBusyError, DirectoryMissingError, AccessError, SettingError,
+    ScanExistsError, ScanBusyError, NoLocksError, DirectoryMissingError, AccessError, SettingError,
     CalibrationError, MissingPackageError
 
     Examples
@@ -98,7 +102,7 @@ class CCD:
         resolution=None, roi=None, exposure_time=None, swmr=None, *,
         compression=None, bit_depth=None, saturation_value=None,
         blocking=True, queue_size=8, when_full="wait", fsync=False, dtype=None,
-        dark=None, flat=None, gain=None, unit=None, calibration=None,
+        dark=None, flat=None, gain=None, unit=None, calibration=None, lock="file",
     ):  # fmt: skip
         given = {"name": name, "model": model, "serial": serial, "operator": operator}
         self._camera = Camera(**{k: checks.text(v, k) for k, v in given.items()})
@@ -119,7 +123,7 @@ class CCD:
         if self._calibration is not None and self.path.suffix == ".bp":
             raise SettingError("calibrated meshes need HDF5: let the file name end in .h5")
         self._writer = _open_writer(
-            self.path, self._camera, compression, bool(overwrite), bool(fsync), bool(swmr)
+            self.path, self._camera, compression, bool(overwrite), bool(fsync), bool(swmr), lock
         )
         if not blocking:
             self._start_thread(queue_size, when_full)
@@ -328,19 +332,21 @@ def _check_queue(size, when_full):
         raise SettingError(f'when_full must be "wait" or "raise", not {when_full!r}')
 
 
-def _open_writer(path, camera, compression, overwrite, fsync, swmr):
+def _open_writer(path, camera, compression, overwrite, fsync, swmr, lock):
     try:
         if path.suffix == ".bp":
             from .adios import AdiosWriter
 
-            return AdiosWriter(path, camera, compression, overwrite, fsync, swmr)
+            return AdiosWriter(path, camera, compression, overwrite, fsync, swmr, lock)
         from .compression import storage
 
         if swmr:
             from .swmr import SwmrWriter as Writer
         else:
             from .writer import Hdf5Writer as Writer
-        return Writer(path, camera, storage(compression), overwrite, fsync)
+        return Writer(
+            path, camera, storage(compression), overwrite=overwrite, fsync=fsync, lock=lock
+        )
     except PermissionError as error:
         raise AccessError(f"{path} cannot be written: {error.strerror or error}") from error
 

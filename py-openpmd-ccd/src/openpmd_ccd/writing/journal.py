@@ -9,58 +9,68 @@ While the scan is open the journal is locked, which keeps a second writer away.
 import json
 import os
 import zlib
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
-from ..errors import ScanBusyError
+from ..errors import NoLocksError, RecoveryError, ScanBusyError, SettingError
 from .lock import try_lock
 
-FORMAT = 1
+Record = dict[str, Any]
+
+#: format 2 has checksums of all bytes ("x:"), also of what compressed pixels are when decoded
+FORMAT = 2
 SUFFIX = ".journal"
+LOCKS = ("file", "none")
 
 
-def journal_path(path):
+def journal_path(path: str | os.PathLike[str]) -> Path:
     """Where the journal of a scan is."""
     path = Path(path)
     return path.with_name(path.name + SUFFIX)
 
 
-def _line(record):
+def _line(record: Record) -> bytes:
     body = json.dumps(record, separators=(",", ":")).encode()
     return b"%08x %s\n" % (zlib.crc32(body), body)
 
 
-def _parse(line):
+def _parse(line: bytes) -> Record | None:
     """The record of a line, or None if the line is damaged."""
     try:
         if int(line[:8], 16) != zlib.crc32(line[9:]):
             return None
-        return json.loads(line[9:])
+        record = json.loads(line[9:])
     except ValueError:
         return None
+    return record if isinstance(record, dict) else None
 
 
-def _owner(fd):
+def _owner(fd: int) -> str:
     record = _parse(os.pread(fd, 65536, 0).split(b"\n")[0]) if hasattr(os, "pread") else None
     return f" (process {record['pid']})" if record and "pid" in record else ""
 
 
-def _open_locked(path, target):
+def _open_locked(path: Path, target: object, lock: str) -> int:
     """Descriptor of the locked journal; an error where another process holds it."""
     flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0)
     while True:
+        was_there = path.exists()
         fd = os.open(path, flags, 0o666)
         try:
-            if not try_lock(fd):
+            if lock != "none" and not try_lock(fd, target):
                 raise ScanBusyError(f"{target} is being written by another writer{_owner(fd)}")
             if _same_file(path, fd):
                 return fd
-        except BaseException:
+        except BaseException as error:
             os.close(fd)
+            if isinstance(error, NoLocksError) and not was_there:
+                path.unlink(missing_ok=True)
             raise
         os.close(fd)
 
 
-def _same_file(path, fd):
+def _same_file(path: Path, fd: int) -> bool:
     try:
         return os.path.samestat(os.stat(path), os.fstat(fd))
     except FileNotFoundError:
@@ -68,79 +78,115 @@ def _same_file(path, fd):
 
 
 class Journal:
-    """The locked journal of a scan that is being written or recovered."""
+    """The locked journal of a scan that is being written or recovered.
 
-    def __init__(self, target, fsync=False):
+    `lock` is "file", or "none" where the file system has no locks: then nothing keeps a second
+    writer away.
+    """
+
+    def __init__(
+        self, target: str | os.PathLike[str], fsync: bool = False, lock: str = "file"
+    ) -> None:
+        if lock not in LOCKS:
+            raise SettingError(f'lock must be "file" or "none", not {lock!r}')
         self.path = journal_path(target)
         self._fsync = fsync
-        self.fd = _open_locked(self.path, target)
+        self.fd: int | None = _open_locked(self.path, target, lock)
         self.size = os.fstat(self.fd).st_size
 
-    def start(self, header):
+    def _open(self) -> int:
+        if self.fd is None:
+            raise RecoveryError(f"{self.path} is closed")
+        return self.fd
+
+    def start(self, header: Record) -> None:
         """Begin anew with the record of the scan."""
-        os.ftruncate(self.fd, 0)
+        os.ftruncate(self._open(), 0)
         self.size = 0
         self.append({"format": FORMAT, "pid": os.getpid(), **header})
 
-    def append(self, *records):
+    def append(self, *records: Record) -> None:
         """Write records; either all of their bytes are in the file, or none."""
+        fd = self._open()
         data = b"".join(map(_line, records))
-        os.lseek(self.fd, self.size, os.SEEK_SET)
+        os.lseek(fd, self.size, os.SEEK_SET)
         try:
-            self._write_all(data)
+            self._write_all(fd, data)
         except BaseException:
-            os.ftruncate(self.fd, self.size)
+            os.ftruncate(fd, self.size)
             raise
         self.size += len(data)
 
-    def _write_all(self, data):
+    def _write_all(self, fd: int, data: bytes) -> None:
         view = memoryview(data)
         while view:
-            view = view[os.write(self.fd, view) :]
+            view = view[os.write(fd, view) :]
         if self._fsync:
-            os.fsync(self.fd)
+            os.fsync(fd)
 
-    def remove(self):
+    def remove(self) -> None:
         """The scan is complete: remove the journal, then let go of the lock."""
         if os.name == "nt":  # pragma: no cover
             self.close()
             self.path.unlink(missing_ok=True)
             return
-        if _same_file(self.path, self.fd):
+        if self.fd is not None and _same_file(self.path, self.fd):
             self.path.unlink()
         self.close()
 
-    def close(self):
+    def close(self) -> None:
         """Let go of the lock and keep the journal."""
         if self.fd is not None:
             os.close(self.fd)
             self.fd = None
 
 
-def read_journal(path):
-    """(header or None, forms by id, shots in order, number of damaged lines) of a journal."""
-    header, forms, shots, _, damaged = read_all(path)
-    return header, forms, shots, damaged
+@dataclass
+class Contents:
+    """What a journal says: its header, forms and calibration sets by number, shots in order.
+
+    `damaged` is the number of lines that are cut or changed.
+    """
+
+    header: Record | None = None
+    forms: dict[int, Record] = field(default_factory=dict)
+    shots: list[Record] = field(default_factory=list)
+    sets: dict[int, Record] = field(default_factory=dict)
+    damaged: int = 0
+
+    @property
+    def format(self) -> int:
+        """Format of the journal; 0 where its first line is missing."""
+        return int(self.header["format"]) if self.header else 0
+
+    @property
+    def filters(self) -> tuple[Any, ...]:
+        """HDF5 filters of the pixels, as in `Storage`."""
+        return as_tuples(self.header.get("filters", ())) if self.header else ()
 
 
-def read_sets(path):
-    """Records of the calibration sets of a journal, by number."""
-    return read_all(path)[3]
+def as_tuples(value: Any) -> Any:
+    """Tuples in place of the lists that JSON gives."""
+    return tuple(map(as_tuples, value)) if isinstance(value, list) else value
 
 
-def read_all(path):
-    """What `read_journal` says, with the calibration sets in front of the damaged lines."""
-    header, forms, shots, sets, damaged = None, {}, [], {}, 0
-    for line in Path(path).read_bytes().split(b"\n"):
+def read_journal(path: str | os.PathLike[str]) -> Contents:
+    """The `Contents` of a journal; a missing one has none."""
+    found = Contents()
+    try:
+        data = Path(path).read_bytes()
+    except FileNotFoundError:
+        return found
+    for line in data.split(b"\n"):
         record = _parse(line) if line else {}
         if record is None:
-            damaged += 1
+            found.damaged += 1
         elif "format" in record:
-            header = record
+            found.header = record
         elif "form" in record:
-            forms[record["form"]] = record
+            found.forms[record["form"]] = record
         elif "shot" in record:
-            shots.append(record)
+            found.shots.append(record)
         elif "constants" in record:
-            sets[record["set"]] = record
-    return header, forms, shots, sets, damaged
+            found.sets[record["set"]] = record
+    return found

@@ -1,6 +1,19 @@
 """What the parts of the writer hand to each other: the camera, its settings, a shot."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .checksum import checksum, identity
+
+if TYPE_CHECKING:
+    from ..calibration.settings import CalibrationSet
+
+#: pixels of one component
+Plane = np.ndarray[Any, Any]
 
 #: name of the only component of a grey image
 SCALAR = ""
@@ -24,8 +37,8 @@ class Settings:
     exposure_time in seconds; bit_depth in bits; saturation_value in counts.
     """
 
-    resolution: tuple | None = None
-    roi: tuple | None = None
+    resolution: tuple[float, float] | None = None
+    roi: tuple[float, float, float, float] | None = None
     exposure_time: float | None = None
     bit_depth: int | None = None
     saturation_value: float | None = None
@@ -35,7 +48,7 @@ class Settings:
 class Storage:
     """How pixels lie in the file: HDF5 filters as ((id, (values, ...)), ...)."""
 
-    filters: tuple = ()
+    filters: tuple[tuple[int, tuple[int, ...]], ...] = ()
 
 
 @dataclass
@@ -49,34 +62,47 @@ class Shot:
 
     number: int
     time: float
-    planes: dict
-    axes: tuple
+    planes: dict[str, Plane]
+    axes: tuple[str, ...]
     settings: Settings
-    metadata: dict = field(default_factory=dict)
-    calibration: object = None  # CalibrationSet, or None
+    metadata: dict[str, Any] = field(default_factory=dict)
+    calibration: CalibrationSet | None = None
 
     @property
-    def first(self):
+    def first(self) -> Plane:
         """Any plane: shape and dtype are the same for all."""
         return next(iter(self.planes.values()))
 
     @property
-    def nbytes(self):
+    def nbytes(self) -> int:
         """Bytes of all pixels."""
         return sum(plane.nbytes for plane in self.planes.values())
 
-    def form(self):
+    def form(self) -> Form:
         """What decides the file's template for this shot: hashable."""
         first = self.first
         return Form(tuple(self.planes), self.axes, first.shape, first.dtype.str, self.settings)
+
+    def checksums(self) -> list[str]:
+        """Checksum of each plane, in order."""
+        return [
+            checksum(
+                plane,
+                identity(
+                    number=self.number, time=self.time, component=component,
+                    shape=plane.shape, dtype=plane.dtype.str,
+                ),
+            )
+            for component, plane in self.planes.items()
+        ]  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Form:
     """Everything of a shot but its number, time, metadata and pixel values."""
 
-    components: tuple
-    axes: tuple
-    shape: tuple
+    components: tuple[str, ...]
+    axes: tuple[str, ...]
+    shape: tuple[int, ...]
     dtype: str
     settings: Settings

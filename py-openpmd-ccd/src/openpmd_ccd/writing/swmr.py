@@ -2,14 +2,16 @@
 
 HDF5's single-writer-multiple-readers mode allows no new groups, so the shots go to growing
 stacks first: ``/live/raw`` (colour: ``/live/r``, ``g``, ``b``) with one image per shot,
-``/live/number`` and ``/live/time``. They exist from the first shot on; all shots have its
-shape and type. `close` adds the openPMD iterations as virtual datasets of the stacks: from
-then on the file is read like any other. A live reader opens
+``/live/number``, ``/live/time`` and ``/live/checksum``. They exist from the first shot on; all
+shots have its shape and type. `close` adds the openPMD iterations as virtual datasets of the
+stacks: from then on the file is read like any other. A live reader opens
 ``h5py.File(path, "r", swmr=True)`` and calls ``refresh()`` on the datasets, or uses
 `open_scan` with ``live=True``.
 """
 
 import os
+from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
@@ -17,16 +19,18 @@ import numpy as np
 from ..calibration.mesh import CalibratedMeshes
 from ..errors import CalibrationError, ImageError
 from . import attributes, compression
-from .checksum import checksum
-from .hdf5 import ScanFile
-from .shot import SCALAR
+from .checksum import LENGTH, checksum
+from .hdf5 import hdf5_locking, set_shots
+from .shot import SCALAR, Form, Plane, Shot, Storage
 from .template import chunk_shape, write_attributes
 from .writer import Hdf5Writer
 
 LIVE = "live"
+#: datasets of `LIVE` that are no pixels
+TABLES = ("checksum", "number", "time")
 
 
-def stack_name(component):
+def stack_name(component: str) -> str:
     """Name of a component's stack in the group `LIVE`."""
     return attributes.RECORD if component == SCALAR else component
 
@@ -34,21 +38,27 @@ def stack_name(component):
 class SwmrWriter(Hdf5Writer):
     """Appends to stacks in SWMR mode; the journal is the same as without."""
 
-    def _open(self, root, overwrite):
-        self._scan = SwmrFile(self.path, root, self._storage, overwrite)
-        self._shots = []
+    def _open(self, root: dict[str, Any], overwrite: bool) -> None:
+        self._scan: Any = SwmrFile(self.path, root, self._storage, overwrite, self._lock)
+        self._shots: list[tuple[Shot, Form, list[str]]] = []
 
-    def _write(self, shot):
-        form = shot.form()
+    def _write(self, shot: Shot) -> None:
+        form, checksums = shot.form(), shot.checksums()
         index = len(self._shots)
-        self._scan.append(index, shot, form)
+        self._scan.append(index, shot, form, checksums)
         if self._fsync:
             os.fsync(self._scan.file.id.get_vfd_handle())
-        places = [self._locate(index, name, plane) for name, plane in shot.planes.items()]
+        places = [
+            self._locate(index, name, plane, pixels)
+            for (name, plane), pixels in zip(shot.planes.items(), checksums, strict=True)
+        ]
         self._record(shot, form, places)
-        self._shots.append((shot.number, shot.time, form, shot.metadata, shot.calibration))
+        kept = Shot(
+            shot.number, shot.time, {}, shot.axes, shot.settings, shot.metadata, shot.calibration
+        )
+        self._shots.append((kept, form, checksums))
 
-    def _locate(self, index, component, plane):
+    def _locate(self, index: int, component: str, plane: Plane, pixels: str) -> list[Any]:
         dataset = self._scan.stacks[component].id
         chunk = self._scan.stacks[component].chunks[1:]
         stored = []
@@ -56,11 +66,11 @@ class SwmrWriter(Hdf5Writer):
             offset = tuple(i * c for i, c in zip(corner, chunk, strict=True))
             info = dataset.get_chunk_info_by_coord((index, *offset))
             data = dataset.read_direct_chunk((index, *offset))[1]
-            stored.append([offset, info.byte_offset, info.size, info.filter_mask])
-            stored[-1].append(checksum(data, self._fsync))
-        return [None, *stored]
+            place = [offset, info.byte_offset, info.size, info.filter_mask, checksum(data)]
+            stored.append(place)
+        return [pixels, *stored]
 
-    def check_new_calibration(self):
+    def check_new_calibration(self) -> None:
         """In this mode HDF5 can store no new constants."""
         if self._scan.started:
             raise CalibrationError(
@@ -68,12 +78,12 @@ class SwmrWriter(Hdf5Writer):
                 "or add the calibrated mesh later with 'openpmd-ccd calibrate'"
             )
 
-    def close(self):
+    def close(self) -> None:
         """Add the iterations, unless a write failed, and close."""
         if not self._broken:
             self._broken = True
             self._scan.close()
-            self._scan = ScanEnd(self.path)
+            self._scan = ScanEnd(self.path, self._lock)
             self._scan.add_iterations(self._shots)
             self._broken = False
         super().close()
@@ -82,24 +92,28 @@ class SwmrWriter(Hdf5Writer):
 class SwmrFile:
     """The file while shots are taken."""
 
-    def __init__(self, path, root, storage, overwrite):
-        self.file = h5py.File(path, "w" if overwrite else "x", libver=("v110", "v110"))
+    def __init__(
+        self, path: Path, root: dict[str, Any], storage: Storage, overwrite: bool, lock: str
+    ) -> None:
+        self.file = h5py.File(
+            path, "w" if overwrite else "x", libver=("v110", "v110"), locking=hdf5_locking(lock)
+        )
         write_attributes(self.file.id, root)
         self.file.create_group("data")
         self.file.flush()
-        self.stacks = {}
+        self.stacks: dict[str, h5py.Dataset] = {}
         self.calibrated = CalibratedMeshes(self.file)
-        self._form = None
+        self._form: Form | None = None
         self._storage = storage
 
     @property
-    def started(self):
+    def started(self) -> bool:
         """Whether there is a shot, so that the file can have no new objects."""
         return self._form is not None
 
-    def _start(self, form, calibration):
-        if calibration is not None:
-            self.calibrated.store(calibration, form)
+    def _start(self, shot: Shot, form: Form) -> None:
+        if shot.calibration is not None:
+            self.calibrated.store(shot.calibration, form)
         live = self.file.create_group(LIVE)
         for component in form.components:
             chunk = (1, *chunk_shape(form.shape, np.dtype(form.dtype).itemsize))
@@ -113,66 +127,84 @@ class SwmrFile:
             kind = h5py.h5t.py_create(np.dtype(form.dtype), logical=True)
             name = stack_name(component).encode()
             self.stacks[component] = h5py.Dataset(h5py.h5d.create(live.id, name, kind, space, dcpl))
-        for name, kind in (("number", "u8"), ("time", "f8")):
-            self.stacks[name + "s"] = live.create_dataset(name, (0,), kind, maxshape=(None,))
+        for name, kind, inner in zip(
+            TABLES, (f"S{LENGTH}", "u8", "f8"), ((len(form.components),), (), ()), strict=True
+        ):
+            table = live.create_dataset(name, (0, *inner), kind, maxshape=(None, *inner))
+            self.stacks[name + "s"] = table
         self.file.swmr_mode = True
-        self._form = form
 
-    def append(self, index, shot, form):
+    def append(self, index: int, shot: Shot, form: Form, checksums: list[str]) -> None:
         """Write one shot behind the others and let readers see it."""
         if self._form is None:
-            self._start(form, shot.calibration)
+            self._start(shot, form)
+            self._form = form
         same = ("components", "shape", "dtype")
         if any(getattr(form, k) != getattr(self._form, k) for k in same):
             raise ImageError(
                 f"shot {shot.number}: with swmr=True all shots have the shape and type of the "
                 f"first, {self._form.shape} {self._form.dtype}, not {form.shape} {form.dtype}"
             )
-        values = shot.planes | {"numbers": shot.number, "times": shot.time}
+        values: dict[str, Any] = {
+            **shot.planes, "checksums": [c.encode() for c in checksums],
+            "numbers": shot.number, "times": shot.time,
+        }  # fmt: skip
         for name, value in values.items():
             self.stacks[name].resize(index + 1, axis=0)
             self.stacks[name][index] = value
         for name in values:
             self.stacks[name].flush()
 
-    def close(self):
+    def close(self) -> None:
         """Leave SWMR mode."""
         self.file.close()
 
 
-class ScanEnd(ScanFile):
+class ScanEnd:
     """The file after the last shot: open for adding the iterations."""
 
-    def __init__(self, path):
-        self.file = h5py.File(path, "r+", libver=("earliest", "v110"))
+    def __init__(self, path: Path, lock: str) -> None:
+        self.file = h5py.File(
+            path, "r+", libver=("earliest", "v110"), locking=hdf5_locking(lock)
+        )  # fmt: skip
         del self.file["data"]
-        self.data = self.file.create_group("data").id
-        self.templates = _NoTemplates()
+        self.file.create_group("data")
         self.calibrated = CalibratedMeshes(self.file)
 
-    def add_iterations(self, shots):
-        """One iteration per (number, time, form, metadata), in the order of the stacks."""
-        for index, (number, time, form, metadata, calibration) in enumerate(shots):
-            group = self.file["data"].create_group(str(number))
-            write_attributes(group.id, attributes.iteration(time) | attributes.metadata(metadata))
+    def add_iterations(self, shots: list[tuple[Shot, Form, list[str]]]) -> None:
+        """One iteration per shot, in the order of the stacks."""
+        for index, (shot, form, checksums) in enumerate(shots):
+            group = self.file["data"].create_group(str(shot.number))
+            values = attributes.iteration(shot.time) | attributes.metadata(shot.metadata)
+            write_attributes(group.id, values)
             meshes = group.create_group(attributes.MESHES)
-            for component in form.components:
+            for component, pixels in zip(form.components, checksums, strict=True):
                 path = attributes.component_path(component)
                 dataset = meshes.create_virtual_dataset(path, self._layout(index, component, form))
-                write_attributes(dataset.id, attributes.component(form))
+                values = attributes.component(form)
+                values |= {attributes.CHECKSUM: attributes.as_text(pixels)}
+                write_attributes(dataset.id, values)
             write_attributes(meshes[attributes.RECORD].id, attributes.mesh(form))
-            if calibration is not None:
-                self.calibrated.adopt(calibration, 1)
-                self.calibrated.add(number, form, calibration)
+            if shot.calibration is not None:
+                self.calibrated.adopt(shot.calibration, 1)
+                self.calibrated.add(shot.number, form, shot.calibration)
 
-    def _layout(self, index, component, form):
+    def _layout(self, index: int, component: str, form: Form) -> h5py.VirtualLayout:
         stack = self.file[LIVE][stack_name(component)]
         source = h5py.VirtualSource(".", stack.name, stack.shape, stack.dtype)
         layout = h5py.VirtualLayout(form.shape, form.dtype)
         layout[...] = source[index]
         return layout
 
+    def sync(self) -> None:
+        """Make the operating system put everything on the disk."""
+        self.file.flush()
+        os.fsync(self.file.id.get_vfd_handle())
 
-class _NoTemplates:
-    def close(self):
-        """Nothing to close."""
+    def finish(self, shots: int) -> None:
+        """Say in the file that it is complete with this number of shots."""
+        set_shots(self.file, shots)
+
+    def close(self) -> None:
+        """Close the file."""
+        self.file.close()

@@ -1,28 +1,37 @@
 """Shots into an HDF5 file, each one safe when `write` returns."""
 
 import os
+from pathlib import Path
+from typing import Any
+
+import h5py
 
 from ..errors import CCDError, WriteError
 from . import attributes
 from .checksum import checksum
 from .hdf5 import ScanFile, chunks, write_plane
-from .journal import Journal
+from .journal import Journal, Record
 from .safety import Guard, describe
+from .shot import Camera, Form, Shot, Storage
 
 
 class Hdf5Writer:
     """Writes the pixels, flushes HDF5, and then tells the journal where they are."""
 
-    def __init__(self, path, camera, storage, overwrite=False, fsync=False):
+    def __init__(
+        self, path: Path, camera: Camera, storage: Storage, *,
+        overwrite: bool = False, fsync: bool = False, lock: str = "file",
+    ) -> None:  # fmt: skip
         self.path = path
-        self.safe = []
+        self.safe: list[int] = []
         self._fsync = fsync
         self._storage = storage
+        self._lock = lock
         self._broken = False
-        self._forms = {}
-        self._sets = set()
+        self._forms: dict[Form, int] = {}
+        self._sets: set[int | None] = set()
         root = attributes.root(camera)
-        self._journal = Journal(path, fsync)
+        self._journal = Journal(path, fsync, lock)
         try:
             self._journal.start(header(root, storage))
             self._open(root, overwrite)
@@ -33,14 +42,14 @@ class Hdf5Writer:
             self._abort()
             raise
 
-    def _open(self, root, overwrite):
-        self._scan = ScanFile(self.path, root, self._storage, overwrite)
+    def _open(self, root: dict[str, Any], overwrite: bool) -> None:
+        self._scan: Any = ScanFile(self.path, root, self._storage, overwrite, self._lock)
 
-    def _abort(self):
+    def _abort(self) -> None:
         """Opening failed: leave nothing behind that was not there before."""
         self._journal.remove()
 
-    def write(self, shot):
+    def write(self, shot: Shot) -> None:
         """Write one shot; when this returns it is safe from a kill of the process."""
         self._guard.check(shot.number, shot.nbytes)
         if self._broken:
@@ -56,23 +65,21 @@ class Hdf5Writer:
         self._broken = False
         self.safe.append(shot.number)
 
-    def _write(self, shot):
-        form = shot.form()
-        template, _ = self._scan.templates.get(form)
+    def _write(self, shot: Shot) -> None:
+        form, checksums = shot.form(), shot.checksums()
+        template = self._scan.templates.get(form)
         datasets = self._scan.put(
-            shot, template, lambda dataset, component: write_plane(dataset, shot.planes[component])
-        )
+            shot, template, checksums,
+            lambda dataset, component: write_plane(dataset, shot.planes[component]),
+        )  # fmt: skip
         if self._fsync:
             self._scan.sync()
         else:
             self._scan.flush()
-        places = [
-            self._place(dataset, shot.planes[component])
-            for dataset, component in zip(datasets, form.components, strict=True)
-        ]
+        places = [self._place(d, c) for d, c in zip(datasets, checksums, strict=True)]
         self._record(shot, form, places)
 
-    def _record(self, shot, form, places):
+    def _record(self, shot: Shot, form: Form, places: list[Any]) -> None:
         """Tell the journal; from here on the shot is safe."""
         records = []
         key = self._forms.get(form)
@@ -90,36 +97,38 @@ class Hdf5Writer:
         self._forms[form] = key
         self._sets.add(record.get("set"))
 
-    def _place(self, dataset, plane):
+    def _place(self, dataset: Any, pixels: str) -> list[Any]:
         """[checksum, address] of a contiguous plane, [checksum, chunk, ...] of a chunked one.
 
         A chunk is [offset, address, size, filter mask, checksum of what is stored].
         """
         if not self._storage.filters:
-            return [checksum(plane, self._fsync), dataset.get_offset()]
+            return [pixels, dataset.get_offset()]
         stored = []
         for offset, address, size, mask in chunks(dataset):
             data = dataset.read_direct_chunk(offset)[1]
-            stored.append([list(offset), address, size, mask, checksum(data, self._fsync)])
-        return [None, *stored]
+            stored.append([list(offset), address, size, mask, checksum(data)])
+        return [pixels, *stored]
 
     @property
-    def file(self):
+    def file(self) -> h5py.File:
         """The open h5py.File."""
         return self._scan.file
 
-    def check_new_calibration(self):
+    def check_new_calibration(self) -> None:
         """New constants can be stored at any time."""
 
-    def flush(self):
+    def flush(self) -> None:
         """Nothing to do: `write` has flushed already."""
 
-    def close(self):
+    def close(self) -> None:
         """Close the file and remove the journal."""
         error = None
         try:
-            if self._fsync and not self._broken:
-                self._scan.sync()
+            if not self._broken:
+                self._scan.finish(len(self.safe))
+                if self._fsync:
+                    self._scan.sync()
             self._scan.close()
         except Exception as caught:
             error = caught
@@ -135,13 +144,13 @@ class Hdf5Writer:
         self._journal.remove()
 
 
-def header(root, storage):
+def header(root: dict[str, Any], storage: Storage) -> Record:
     """First record of the journal: what a rebuilt file needs besides the shots."""
     texts = {k: v.decode() for k, v in root.items() if isinstance(v, bytes)}
     return {"root": texts, "filters": storage.filters, "layout": "hdf5"}
 
 
-def form_record(key, form):
+def form_record(key: int, form: Form) -> Record:
     """Record that describes all shots of one form."""
     return {
         "form": key,
@@ -153,7 +162,7 @@ def form_record(key, form):
     }
 
 
-def sync_folder(folder):
+def sync_folder(folder: Path) -> None:
     """Put the folder's entries on the disk, where the system can."""
     if os.name == "nt":  # pragma: no cover
         return

@@ -207,21 +207,13 @@ def sanitize(session: nox.Session) -> None:
 
 
 @nox.session(default=False)
-def neon(session: nox.Session) -> None:
-    """The C tests on emulated ARM: aarch64-linux-gnu-gcc with its libc, and qemu-aarch64."""
-    core = Path("libh5calib")
-    sources = sorted(
-        [*map(str, core.glob("src/core/*.c")), *map(str, core.glob("src/core/kernels/*.c"))]
-    )
-    # the options of CMakeLists.txt that decide about bits
-    options = ["-O3", "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math", "-std=gnu11",
-               "-Wall", "-Wextra", "-Werror", '-DH5CALIB_VERSION="0"', f"-I{core}/include",
-               f"-I{core}/src", "-pthread", "-static"]  # fmt: skip
-    for name in ("test_bitshuffle", "test_tile", "test_variants", "test_errors"):
-        program = str(Path(session.create_tmp()) / name)
-        session.run("aarch64-linux-gnu-gcc", *options, *sources, f"{core}/tests/{name}.c", "-lm",
-                    "-o", program, external=True)  # fmt: skip
-        session.run("qemu-aarch64", program, external=True)
+def platforms(session: nox.Session) -> None:
+    """Compile and link the C code for Linux, Windows and macOS, run its tests where that can be.
+
+    `-- --only arm64`; `-- --full` has the long tests, too; `-- --write docs/platforms.md`.
+    """
+    session.install("ziglang>=0.15")
+    session.run("python", "tools/platforms.py", *session.posargs)
 
 
 @nox.session(default=False)

@@ -23,6 +23,7 @@ from .detectors import (
     PhotonCounting,
 )
 from .errors import CalibrationError, MissingObjectError, NotCalibratedError, NotInstalledError
+from .exporting import export
 from .lazy import LazyArray, dask_array
 from .reading.accelerate import accelerate
 from .reading.direct import iterate, read
@@ -62,6 +63,7 @@ __all__ = [
     "create_processed",
     "dask_array",
     "describe",
+    "export",
     "iterate",
     "new_identity",
     "read",

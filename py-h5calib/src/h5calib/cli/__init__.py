@@ -8,6 +8,7 @@ from ..version import __version__
 from .constants import constants
 from .create import create
 from .doctor import doctor
+from .export import export_command
 from .info import info
 from .upkeep import clean, new_identity, relink
 from .verify import verify_command
@@ -19,5 +20,9 @@ def main() -> None:
     """HDF5 datasets that are calibrated detector data, computed when they are read."""
 
 
-for command in (info, create, constants, verify_command, relink, new_identity, clean, doctor):
+COMMANDS = (
+    *(info, create, constants, verify_command, export_command, relink),
+    *(new_identity, clean, doctor),
+)
+for command in COMMANDS:
     main.add_command(command)

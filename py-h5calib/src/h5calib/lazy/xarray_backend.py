@@ -15,8 +15,9 @@ from xarray import Dataset, Variable
 from xarray.backends import BackendArray, BackendEntrypoint
 from xarray.core import indexing
 
-from ..contents.layout import filter_words, hard_links
+from ..contents.layout import filter_words
 from .arrays import LazyArray
+from .choose import choose
 
 COORDINATES = ("trainId", "pulseId", "cellId")  # of frames, beside the data
 COMPANIONS = ("mask", "gain", "gain_stage")  # of the same shape, beside the data
@@ -65,26 +66,6 @@ class H5calibBackend(BackendEntrypoint):  # type: ignore[misc]  # xarray's class
     def guess_can_open(self, filename_or_obj: Any) -> bool:
         """Only where it is asked for by name: other engines open views, too."""
         return False
-
-
-def choose(file: h5py.File) -> str:
-    """The dataset that is meant where none is named."""
-    wholes, single = [], []
-    for paths in hard_links(file).values():
-        found = file[paths[0]]
-        if found.is_virtual and found.ndim > 2 and found.dtype.kind == "f":
-            wholes.append(paths[0].lstrip("/"))
-        elif found.ndim > 1 and filter_words(found) is not None:
-            single.append(paths[0].lstrip("/"))
-    several = wholes or single
-    if len(several) == 1:
-        return several[0]
-    if not several:
-        raise ValueError(f"{file.filename} has no calibrated dataset")
-    raise ValueError(
-        f"{file.filename} has several calibrated datasets: give name=, one of "
-        f"{', '.join(sorted(several))}"
-    )
 
 
 def dims_of(dataset: h5py.Dataset) -> tuple[str, ...]:

@@ -13,7 +13,7 @@ import numpy as np
 
 from ..contents.layout import LIBVER, PREFIX
 from ..creating.chunks import default_chunks
-from ..lazy.arrays import LazyArray
+from ..lazy.arrays import LazyArray, close_files
 from ..lazy.choose import choose
 from ..version import __version__
 from .parts import NAME, Parts
@@ -96,7 +96,8 @@ def export(
     6
     """
     out = Path(out)
-    if out.exists() and not overwrite:
+    finished = out.exists() and out.with_name(out.name + ".parts").exists()
+    if out.exists() and not overwrite and not finished:
         raise FileExistsError(f"{out} exists: give overwrite=True (--overwrite), or another name")
     storage = Storage(np.dtype(dtype), fill, scale)
     with h5py.File(view, "r") as file:
@@ -115,17 +116,36 @@ def export(
         "compression": compression,
     }
     parts = Parts(out, job)
-    for first in range(0, shape[0], step):
-        last = min(first + step, shape[0])
+    if finished and not overwrite:  # it was stopped after giving the output its name
+        parts.remove()
+        return path
+    try:
+        _write_parts(parts, lazy, box, step, storage, properties, progress)
+    finally:
+        close_files()
+    _join(out, parts, path, shape, step, properties, storage, lazy, box)
+    parts.remove()
+    return path
+
+
+def _write_parts(
+    parts: Parts,
+    lazy: LazyArray,
+    box: list[tuple[int, int]],
+    step: int,
+    storage: Storage,
+    properties: h5py.h5p.PropDCID,
+    progress: Callable[[int, int], None] | None,
+) -> None:
+    count = box[0][1] - box[0][0]
+    for first in range(0, count, step):
+        last = min(first + step, count)
         if not parts.done(first):
             rows = slice(box[0][0] + first, box[0][0] + last)
             values = lazy[(rows, *(slice(*bounds) for bounds in box[1:]))]
             parts.write(first, storage.of(values), properties)
         if progress:
-            progress(last, shape[0])
-    _join(out, parts, path, shape, step, properties, storage, lazy, box)
-    parts.remove()
-    return path
+            progress(last, count)
 
 
 def _box(

@@ -19,13 +19,12 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT / "recipes"))
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "recipes"))
 
 from local_channel import fetch
 from local_channel.store import Store, default_cache
 
-LIBRARY = ROOT / "libh5calib"
+LIBRARY = Path(__file__).resolve().parent.parent / "libh5calib"
 TESTS = ("bitshuffle", "tile", "support", "processor", "errors", "threads")
 LONG_TESTS = ("variants",)  # minutes each where a processor is emulated
 MARKS = ("<!-- table: written by tools/platforms.py -->", "<!-- end of the table -->")
@@ -168,8 +167,11 @@ def write_table(document: Path, rows: list[str]) -> None:
     text = document.read_text(encoding="utf-8")
     head, _, rest = text.partition(MARKS[0])
     _, _, tail = rest.partition(MARKS[1])
-    table = ["| platform | plugin compiles and links | needs | C tests |", "|---|---|---|---|", *rows]
-    joined = "\n".join(table)
+    head_of_table = [
+        "| platform | plugin compiles and links | needs | C tests |",
+        "|---|---|---|---|",
+    ]
+    joined = "\n".join([*head_of_table, *rows])
     document.write_text(f"{head}{MARKS[0]}\n\n{joined}\n\n{MARKS[1]}{tail}", encoding="utf-8")
 
 

@@ -171,7 +171,7 @@ def write_table(document: Path, rows: list[str]) -> None:
         "| platform | plugin compiles and links | needs | C tests |",
         "|---|---|---|---|",
     ]
-    joined = "\n".join([*titles, *rows])
+    joined = "\n".join([*head_of_table, *rows])
     document.write_text(f"{head}{MARKS[0]}\n\n{joined}\n\n{MARKS[1]}{tail}", encoding="utf-8")
 
 

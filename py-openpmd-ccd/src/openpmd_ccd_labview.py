@@ -4,8 +4,9 @@ Every function returns (status, code, source), LabVIEW's error cluster: wire a c
 Boolean, I32 and String to the node's return terminal. status is TRUE for an error; source
 says what happened, and after `status` how far the scan is. No function raises an exception.
 
-Unwired terminals count as not given: "", NaN, an empty array, -1, and for resolution, ROI
-and exposure time also 0.
+Unwired terminals count as not given: "", an unset path (<Not A Path>), NaN, an empty array, -1,
+and for resolution, ROI and exposure time also 0. Only the folder of open_write may not be
+<Not A Path>: a scan would go to a folder that nobody chose.
 
 Codes (LabVIEW's range for users):
   5000 error of the package     5001 unknown camera       5002 camera is open already
@@ -28,6 +29,15 @@ import math  # noqa: E402
 import os  # noqa: E402
 import signal  # noqa: E402
 import threading  # noqa: E402
+
+#: what LabVIEW passes for a path that was never set
+_NO_PATH = "<not a path>"
+#: LabVIEW's names of numeric types; NumPy's are taken, too
+_TYPES = {
+    "u8": "uint8", "u16": "uint16", "u32": "uint32", "u64": "uint64",
+    "i8": "int8", "i16": "int16", "i32": "int32", "i64": "int64",
+    "sgl": "float32", "dbl": "float64",
+}  # fmt: skip
 
 #: open scans by camera name; one LabVIEW Python session is one process
 _scans = {}
@@ -85,7 +95,7 @@ def _text(value):
     """A string, or None where the terminal is not wired."""
     if isinstance(value, bytes):
         value = value.decode("utf-8", "replace")
-    if value is None or (isinstance(value, str) and not value.strip()):
+    if value is None or (isinstance(value, str) and value.strip().lower() in ("", _NO_PATH)):
         return None
     if _is_number(value):
         return None if _no_number(value) or value == 0 else str(value)
@@ -110,7 +120,7 @@ def _no_number(value):
 def _given(value):
     """Numbers (one or several), or None where the terminal is not wired."""
     if value is None or isinstance(value, str):
-        return value or None
+        return _text(value)
     if _is_number(value):
         return None if _no_number(value) or value == 0 else value
     values = list(value)
@@ -134,6 +144,28 @@ def _scan(ccd_name):
     return _scans[name]
 
 
+def _folder(value):
+    """The folder of a scan, the current one where none is given; never one that was not chosen."""
+    from openpmd_ccd.errors import SettingError
+
+    if isinstance(value, str) and value.strip().lower() == _NO_PATH:
+        raise SettingError("the folder is <Not A Path>: set the path control, or wire a path")
+    return _text(value) or "."
+
+
+def _image_type(value):
+    """NumPy's name of a type that LabVIEW or NumPy has, or None where it is not given."""
+    from openpmd_ccd.errors import SettingError
+
+    name = _text(value)
+    if name is None:
+        return None
+    found = _TYPES.get(str(name).strip().lower(), str(name).strip().lower())
+    if found not in _TYPES.values():
+        raise SettingError(f"image type {name!r}: one of {', '.join(_TYPES).upper()} expected")
+    return found
+
+
 def _file_name(ccd_name, scan_number):
     from openpmd_ccd.checks import shot_number
     from openpmd_ccd.errors import SettingError
@@ -151,7 +183,7 @@ def _file_name(ccd_name, scan_number):
 def open_write(
     directory_path, ccd_name, scan_number=None, ccd_model=None, ccd_serial=None,
     ccd_operator=None, ccd_resolution=None, ccd_roi=None, ccd_exposure_time=None,
-    ccd_dark_path=None, ccd_flat_path=None,
+    ccd_dark_path=None, ccd_flat_path=None, ccd_image_type=None, ccd_lock=None,
 ):  # fmt: skip
     """Open a new scan file for one camera.
 
@@ -162,6 +194,10 @@ def open_write(
     number. ccd_roi: array of x, y, width, height in pixels. ccd_exposure_time: seconds.
     ccd_dark_path, ccd_flat_path: image or HDF5 files; with one of them each image is stored
     raw, and beside it calibrated, (raw - dark) / flat, which is computed when it is read.
+    ccd_image_type: type in which images that come as lists are stored, U8 U16 U32 U64 I8 I16
+    I32 I64 SGL or DBL, so that all are alike; unwired: each the narrowest of U16, I32, U32, I64,
+    U64, DBL that holds its values. ccd_lock: "none" where open_write says that the disk has no
+    locks (code 5018); then nothing keeps a second writer away from this file.
     An existing file is an error unless config_allow_overwrite is True.
     """
     from openpmd_ccd import CCD
@@ -171,14 +207,18 @@ def open_write(
     if not isinstance(name, str):
         raise SettingError("a camera name is needed")
     if name in _scans:
-        raise CameraOpenError(f"camera {name!r} is open already: {_scans[name].path}")
-    folder = _text(directory_path) or "."
+        raise CameraOpenError(
+            f"camera {name!r} is open already: {_scans[name].path}. Go on with add, or call close "
+            "for this camera (close_all for all) before open_write begins a new file"
+        )
+    folder = _folder(directory_path)
     scan = CCD(
         os.path.join(folder, _file_name(name, _number(scan_number))),
         config_allow_overwrite, config_create_directory,
         name, _text(ccd_model), _text(ccd_serial), _text(ccd_operator),
         _given(ccd_resolution), _given(ccd_roi), _given(ccd_exposure_time),
         blocking=False, dark=_text(ccd_dark_path), flat=_text(ccd_flat_path),
+        dtype=_image_type(ccd_image_type), lock=_text(ccd_lock) or "file",
     )  # fmt: skip
     _scans[name] = scan
     return scan.path

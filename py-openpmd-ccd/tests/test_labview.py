@@ -322,3 +322,89 @@ def test_the_folder_may_be_relative_or_not_given(tmp_path, monkeypatch):
     assert module.open_write("", "here") == (False, 0, "here_ccd.h5")
     assert module.close("here")[0] is False
     assert (tmp_path / "here_ccd.h5").exists()
+
+
+NOT_A_PATH = string("<Not A Path>")
+
+
+def test_an_unset_path_counts_as_not_given(session, tmp_path):
+    assert session.call("open_write", NOT_A_PATH, string("cam"))[:2] == (True, 5003)
+    assert session.call("open_write", string(tmp_path), NOT_A_PATH)[:2] == (True, 5003)
+    terminals = (*wired(tmp_path), NOT_A_PATH, NOT_A_PATH, string(), NOT_A_PATH)
+    assert session.call("open_write", *terminals)[0] is False
+    assert session.call("add", string("cam"), i32(0), array(), NOT_A_PATH)[:2] == (True, 5004)
+    assert session.call("add_path", string("cam"), i32(0), NOT_A_PATH)[:2] == (True, 5004)
+    assert session.call("add", string("cam"), i32(0), array(frame(0)), NOT_A_PATH)[0] is False
+    assert session.call("close", string("cam"))[0] is False
+    assert [p.name for p in tmp_path.iterdir()] == ["cam_scan-1_ccd.h5"]
+
+
+@pytest.mark.parametrize(
+    ("name", "dtype"),
+    [("U16", "u2"), ("u32", "u4"), ("I32", "i4"), ("DBL", "f8"), ("SGL", "f4"), ("uint16", "u2")],
+)
+def test_a_type_for_lists_makes_all_shots_alike(name, dtype, session, tmp_path):
+    terminals = (*wired(tmp_path), string(), string(), string(name))
+    assert session.call("open_write", *terminals)[0] is False
+    images = [frame(0, (3, 4)), np.full((3, 4), 65535, "i4"), np.zeros((3, 4), "i4")]
+    for number, image in enumerate(images):
+        shot = array(image, image.dtype)
+        assert session.call("add", string("cam"), i32(number), shot)[0] is False
+    session.call("close", string("cam"))
+    with openpmd_ccd.open_scan(tmp_path / "cam_scan-1_ccd.h5") as scan:
+        assert scan.stack().dtype == dtype
+        np.testing.assert_array_equal(scan.stack(), np.stack(images))
+
+
+@pytest.mark.parametrize("name", ["U16", "U8", "I8"])
+def test_a_value_that_does_not_fit_the_type_is_refused(name, session, tmp_path):
+    session.call("open_write", *wired(tmp_path), string(), string(), string(name))
+    for value in (70000, -200):
+        shot = array([[1, value]], "i4")
+        assert session.call("add", string("cam"), i32(0), shot)[:2] == (True, 5004)
+    session.call("close", string("cam"))
+
+
+@pytest.mark.parametrize("name", ["U12", "complex64", "object", "picture"])
+def test_an_unknown_type_is_refused(name, session, tmp_path):
+    terminals = (*wired(tmp_path), string(), string(), string(name))
+    assert session.call("open_write", *terminals)[:2] == (True, 5003)
+    assert not list(tmp_path.iterdir())
+
+
+def test_opening_an_open_camera_says_how_to_go_on(session, tmp_path):
+    session.call("open_write", *wired(tmp_path))
+    status, code, source = session.call("open_write", *wired(tmp_path))
+    assert (status, code) == (True, 5002)
+    assert "call close" in source
+
+
+@pytest.mark.parametrize("name", ["ENOLCK", "ENOSYS", "EOPNOTSUPP"])
+def test_disks_without_locks(name, tmp_path, monkeypatch):
+    import errno
+    import fcntl
+
+    def fail(*_):
+        raise OSError(getattr(errno, name), "no locks here")
+
+    monkeypatch.setattr(fcntl, "flock", fail)
+    status, code, source = module.open_write(str(tmp_path), "nl")
+    assert (status, code) == (True, 5018), source
+    assert 'lock="none"' in source
+    assert not list(tmp_path.iterdir())
+    nothing = [None] * 10
+    assert module.open_write(str(tmp_path), "nl", *nothing, "none")[0] is False
+    assert module.add("nl", 0, [[1, 2]])[0] is False
+    assert module.close("nl")[0] is False
+    np.testing.assert_array_equal(by_api(tmp_path / "nl_ccd.h5")[0]["planes"][""], [[1, 2]])
+
+
+def test_the_readme_has_every_terminal():
+    import pathlib
+
+    text = (pathlib.Path(__file__).parents[1] / "examples/labview/README.md").read_text()
+    for function in (*FUNCTIONS, "calibrate_from_shots"):
+        (row,) = [line for line in text.splitlines() if line.startswith(f"| `{function}` |")]
+        count = len(inspect.signature(getattr(module, function)).parameters)
+        inputs = row.split("|")[2].strip()
+        assert len(inputs.split(", ")) == count or (count == 0 and not inputs), function

@@ -162,3 +162,26 @@ def test_compressed_scans_say_what_is_missing(scan_path, monkeypatch):
     missing = pytest.raises(MissingPackageError, match=r"openpmd-ccd\[compression\]")
     with open_scan(scan_path) as scan, missing:
         _ = scan.raw
+
+
+@pytest.mark.parametrize("how", ["threads", "processes", "distributed"])
+@pytest.mark.parametrize("mesh", ["raw", "calibrated"])
+def test_dask_with_every_scheduler(mesh, how, scan_path):
+    pytest.importorskip("dask")
+    with CCD(scan_path, dark=1.0, flat=np.full((8, 8), 2.0)) as scan:
+        for number in range(3):
+            scan.add(number, np.full((8, 8), 10 * number + 1, "u2"))
+    with open_scan(scan_path) as scan:
+        stack = scan.stack(dask=True, mesh=mesh)
+    wanted = np.stack([np.full((8, 8), 10 * n + 1) for n in range(3)])
+    wanted = (wanted - 1) / 2 if mesh == "calibrated" else wanted
+    if how == "distributed":
+        distributed = pytest.importorskip("distributed")
+        with (
+            distributed.LocalCluster(2, threads_per_worker=1, dashboard_address=None) as cluster,
+            distributed.Client(cluster),
+        ):
+            found = stack.compute()
+    else:
+        found = stack.compute(scheduler=how)
+    np.testing.assert_array_equal(found, wanted)

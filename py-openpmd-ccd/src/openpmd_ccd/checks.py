@@ -99,10 +99,25 @@ def saturation_value(value):
 def timestamp(value):
     """Seconds since 1970 UTC from seconds, an aware datetime, a local naive one, datetime64."""
     if isinstance(value, datetime):
-        return value.timestamp()
-    if isinstance(value, np.datetime64):
-        return float((value - np.datetime64(0, "s")) / np.timedelta64(1, "ns")) * 1e-9
+        return _of_datetime(value)
+    dtype = getattr(value, "dtype", None)
+    if getattr(dtype, "kind", "") in "mM" and dtype is not None:
+        moment = np.asarray(value)
+        if moment.dtype.kind == "m" or moment.ndim or np.isnat(moment):
+            raise SettingError(f"time must be a moment, not {value!r}")
+        return float((moment - np.datetime64(0, "s")) / np.timedelta64(1, "ns")) * 1e-9
     return _numbers((value,), 1, "time in seconds since 1970-01-01 UTC")[0]
+
+
+def _of_datetime(value):
+    """Seconds of a datetime or a class made from it: pandas takes a naive one for UTC."""
+    if value != value:
+        raise SettingError(f"time must be a moment, not {value!r}")
+    if value.tzinfo is not None:
+        return value.timestamp()
+    fields = (value.year, value.month, value.day, value.hour, value.minute, value.second)
+    local = datetime(*fields, value.microsecond, fold=value.fold)
+    return local.timestamp() + getattr(value, "nanosecond", 0) * 1e-9
 
 
 def text(value, what):

@@ -1,5 +1,7 @@
 """Shots of a scan together: stacks as NumPy, dask or xarray, and a table of metadata."""
 
+import os
+
 import numpy as np
 
 from ..errors import CalibrationError, ImageError, MissingPackageError
@@ -29,7 +31,7 @@ class Stacks:
             raise ImageError(f"{self.path}: values in {' and '.join(sorted(units))} are no stack")
         ((shape, dtype),) = forms
         if dask:
-            return _dask_stack(shots, mesh, shape, dtype)
+            return _dask_stack(self.path, shots, mesh, shape, dtype)
         stack = np.empty((len(shots), *shape), dtype)
         for index, shot in enumerate(shots):
             stack[index] = getattr(shot, mesh)
@@ -141,11 +143,26 @@ def _column(values):
     return np.array([np.nan if v is None else v for v in values])
 
 
-def _dask_stack(shots, mesh, shape, dtype):
+def _dask_stack(path, shots, mesh, shape, dtype):
     try:
         import dask
         import dask.array as da
     except ImportError:
         raise MissingPackageError("dask=True needs dask: pip install 'openpmd-ccd[dask]'") from None
-    read = dask.delayed(lambda shot: getattr(shot, mesh), pure=False)
-    return da.stack([da.from_delayed(read(s), shape, dtype) for s in shots])
+    # a path and a number, no open file: processes and other machines can open it, too
+    place = os.path.abspath(path)
+    read = dask.delayed(read_shot, pure=False)
+    return da.stack(
+        [da.from_delayed(read(place, s.number, mesh, shape), shape, dtype) for s in shots]
+    )
+
+
+def read_shot(path, number, mesh, shape):
+    """One shot of the scan at `path`, which is opened for it: what a task of dask runs."""
+    from .scan import open_scan
+
+    with open_scan(path) as scan:
+        pixels = getattr(scan.shot(number), mesh)
+    if pixels.shape != shape:
+        raise ImageError(f"{path}: shot {number} has become another one, of shape {pixels.shape}")
+    return pixels

@@ -41,6 +41,7 @@
     X(H5T_FLOAT, H5T_FLOAT)                                                                        \
     X(H5T_STRING, H5T_STRING)                                                                      \
     X(H5T_ENUM, H5T_ENUM)                                                                          \
+    X(H5T_OPAQUE, H5T_OPAQUE)                                                                      \
     X(H5T_ORDER_LE, H5T_ORDER_LE)                                                                  \
     X(H5T_ORDER_BE, H5T_ORDER_BE)                                                                  \
     X(H5T_SGN_NONE, H5T_SGN_NONE)                                                                  \
@@ -179,6 +180,7 @@ SAME_LINK_INFO(H5L_info_t)
 #include "hdf5/library/api.h"
 #define h5_ssize_t ssize_t
 #define h5_error_func H5E_auto2_t
+#define h5_iterate_func H5P_iterate_t
 #define h5_image_callbacks H5FD_file_image_callbacks_t
 #define SAME_FUNCTION(name, result, arguments)                                                     \
     _Static_assert(__builtin_types_compatible_p(__typeof__(&name), result(*) arguments),           \

@@ -174,6 +174,49 @@ static bool read_direct(binding *b, hid_t dataset, selection *s, char *message, 
     return ok;
 }
 
+/* ---- one order of locks ------------------------------------------------------------------------
+ */
+
+typedef struct direct_call {
+    binding *b;
+    hid_t dataset;
+    selection *s;
+    char *message;
+    size_t size;
+    bool ok;
+} direct_call;
+
+static herr_t locked(hid_t list, const char *name, void *data)
+{
+    direct_call *call = data;
+    binding *b = call->b;
+    h5calib_quiet quiet;
+    (void)list, (void)name;
+    h5calib_mutex_lock(&b->lock);
+    h5calib_quiet_begin(b, &quiet);
+    b->depth++;
+    call->ok = read_direct(b, call->dataset, call->s, call->message, call->size);
+    b->depth--;
+    h5calib_quiet_end(b, &quiet);
+    h5calib_mutex_unlock(&b->lock);
+    return 1; /* no other property */
+}
+
+/* A thread-safe HDF5 has a lock of its own, and holds it when it calls the filter, which then takes
+ * ours. So here, too, HDF5's comes first: it is held while HDF5 goes through the properties of some
+ * list, of which the first will do. */
+static void within_hdf5(direct_call *call)
+{
+    const h5 *api = &call->b->api;
+    int at = 0;
+    const hid_t list = api->H5Dget_create_plist(call->dataset);
+    h5calib_say(call->message, call->size, "this is no open dataset of HDF5");
+    if (list < 0)
+        return;
+    api->H5Piterate(list, &at, locked, call);
+    api->H5Pclose(list);
+}
+
 H5CALIB_API int h5calib_plugin_read(void *function, int64_t dataset, unsigned rank,
                                     const uint64_t *start, const uint64_t *count, void *out,
                                     uint64_t frame_step, unsigned threads, void *(*save)(void),
@@ -196,7 +239,6 @@ int h5calib_plugin_read(void *function, int64_t dataset, unsigned rank, const ui
                         void *(*save)(void), void (*restore)(void *), char *message,
                         size_t message_size)
 {
-    h5calib_quiet quiet;
     selection s = {.rank = rank,
                    .start = start,
                    .count = count,
@@ -209,15 +251,10 @@ int h5calib_plugin_read(void *function, int64_t dataset, unsigned rank, const ui
             h5calib_say(message, message_size, "this libhdf5 or this rank cannot be read directly");
         return 1;
     }
+    direct_call call = {b, dataset, &s, message, message_size, false};
     void *state = save ? save() : NULL;
-    h5calib_mutex_lock(&b->lock);
-    h5calib_quiet_begin(b, &quiet);
-    b->depth++;
-    bool ok = read_direct(b, dataset, &s, message, message_size);
-    b->depth--;
-    h5calib_quiet_end(b, &quiet);
-    h5calib_mutex_unlock(&b->lock);
+    within_hdf5(&call);
     if (restore)
         restore(state);
-    return ok ? 0 : 1;
+    return call.ok ? 0 : 1;
 }

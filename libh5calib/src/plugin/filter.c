@@ -90,6 +90,11 @@ static H5CALIB_THREAD_LOCAL int depth;
 static bool enter(const calibrated *c, char *message, size_t size)
 {
     const h5calib_stamp *now = &c->home->stamp;
+    if (depth == MAX_DEPTH) {
+        h5calib_say(message, size, "more than %d calibrated datasets are computed from one another",
+                    MAX_DEPTH);
+        return false;
+    }
     for (int i = 0; i < depth; i++)
         if (stack[i].device == now->device && stack[i].inode == now->inode &&
             memcmp(stack[i].uuid, c->uuid, 16) == 0) {
@@ -169,6 +174,24 @@ static void *compute_from(const request *r, view *v, size_t *bytes, char *messag
     return out;
 }
 
+static void say_they_differ(const view *a, const view *b, const char *why, char *message,
+                            size_t size)
+{
+    if (why[0] && b->in_memory) /* of its own: the file beside it may be what is behind it */
+        h5calib_say(message, size, "%s", why);
+    else if (why[0])
+        h5calib_say(message, size,
+                    "'%s' and '%s' are open at once, carry the same identity, and only the first "
+                    "can be computed; which of them is being read cannot be told. Close one. (%s)",
+                    a->path, b->path, why);
+    else
+        h5calib_say(message, size,
+                    "'%s' and '%s' are open at once, carry the same identity and give different "
+                    "values; which of them is being read cannot be told. Close one, or give the "
+                    "copy an identity of its own: h5calib new-identity FILE",
+                    a->path, b->path);
+}
+
 /* Byte copies of a file carry the same identity. Which of them is being read cannot
  * be told, and need not be if all give the same values. */
 static void *compute_all(const request *r, view **candidates, int n, size_t *bytes, char *message,
@@ -176,18 +199,14 @@ static void *compute_all(const request *r, view **candidates, int n, size_t *byt
 {
     void *first = compute_from(r, candidates[0], bytes, message, size);
     for (int i = 1; first && i < n; i++) {
+        char why[H5CALIB_MESSAGE_SIZE] = "";
         size_t other_bytes = 0;
-        void *other = compute_from(r, candidates[i], &other_bytes, message, size);
+        void *other = compute_from(r, candidates[i], &other_bytes, why, sizeof why);
         bool equal = other && other_bytes == *bytes && memcmp(first, other, *bytes) == 0;
         if (other)
             h5calib_binding_free(r->b, other);
         if (!equal) {
-            h5calib_say(
-                message, size,
-                "'%s' and '%s' are open at once, carry the same identity and give different "
-                "values; which of them is being read cannot be told. Close one, or give the "
-                "copy an identity of its own: h5calib new-identity FILE",
-                candidates[0]->path, candidates[i]->path);
+            say_they_differ(candidates[0], candidates[i], other ? "" : why, message, size);
             h5calib_binding_free(r->b, first);
             return NULL;
         }
@@ -232,11 +251,6 @@ static void *answer(const request *r, size_t *bytes, char *message, size_t size)
     view *candidates[H5CALIB_MAX_CANDIDATES];
     h5calib_wanted wanted = {.uuid = r->d ? r->d->file_uuid : NULL,
                              .magic = r->legacy ? r->legacy->file_magic : 0};
-    if (r->b->depth > MAX_DEPTH) {
-        h5calib_say(message, size, "more than %d calibrated datasets are computed from one another",
-                    MAX_DEPTH);
-        return NULL;
-    }
     if (r->b->depth == 1 && !h5calib_process_look(r->b, message, size))
         return NULL;
     int n = r->b->depth > 1 ? files_of_outer_read(r->b, &wanted, candidates) : 0;

@@ -3,24 +3,75 @@
  */
 #include "hdf5/data/parts.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "core/core.h"
 #include "core/sizes.h"
 #include "hdf5/file/reach.h"
+#include "hdf5/library/names.h"
 #include "hdf5/system/policy.h"
+#include "hdf5/system/text.h"
 
 #define MAX_NESTED 16
+
+/* A source that was met: each is looked at once, however many virtual datasets have it. */
+typedef struct visit {
+    uint64_t owner; /* number of the view whose mapping names it */
+    char *file, *name;
+    int height; /* virtual datasets one above the other in it; -1: it is being looked at */
+} visit;
 
 typedef struct search {
     const view *of; /* of the dataset all this is a part of */
     h5calib_parts *parts;
+    visit *visits; /* a table by hash, not more than half full; free where there is no name */
+    size_t n, room;
     int depth;
 } search;
 
-static bool look_at(binding *b, search *s, view *v, hid_t dataset, char *message, size_t size);
+static bool look_at(binding *b, search *s, view *v, hid_t dataset, int *height, char *message,
+                    size_t size);
+
+static size_t place_of(const search *s, uint64_t owner, const char *file, const char *name)
+{
+    uint32_t hash = h5calib_crc32((uint32_t)owner, name, strlen(name));
+    size_t at = h5calib_crc32(hash, file, strlen(file)) & (s->room - 1);
+    for (; s->visits[at].name; at = (at + 1) & (s->room - 1)) {
+        const visit *v = &s->visits[at];
+        if (v->owner == owner && strcmp(v->name, name) == 0 && strcmp(v->file, file) == 0)
+            break;
+    }
+    return at;
+}
+
+static bool make_room(search *s)
+{
+    search more = {.room = s->room ? 2 * s->room : 64};
+    if (s->room > 2 * s->n)
+        return true;
+    more.visits = calloc(more.room, sizeof *more.visits);
+    if (!more.visits)
+        return false;
+    for (size_t i = 0; i < s->room; i++) {
+        const visit *v = &s->visits[i];
+        if (v->name)
+            more.visits[place_of(&more, v->owner, v->file, v->name)] = *v;
+    }
+    free(s->visits);
+    s->visits = more.visits;
+    s->room = more.room;
+    return true;
+}
+
+static void forget_visits(search *s)
+{
+    for (size_t i = 0; i < s->room; i++) {
+        free(s->visits[i].file);
+        free(s->visits[i].name);
+    }
+    free(s->visits);
+}
 
 static bool hold(const search *s, view *v)
 {
@@ -41,17 +92,20 @@ static bool hold(const search *s, view *v)
 }
 
 /* Where HDF5 will look for a source first: a prefix from the environment, then the
- * folder of the virtual dataset's file. It is not followed any further. */
-static void place(const view *v, const char *file, char *path, size_t size)
+ * folder of the virtual dataset's file. It is not followed any further. To be freed. */
+static char *place(const view *v, const char *file, char *message, size_t size)
 {
     const char *prefix = getenv("HDF5_VDS_PREFIX");
     h5calib_stamp stamp;
+    if (strcmp(file, ".") == 0)
+        return h5calib_text("%s", v->path);
     if (prefix && *prefix && strncmp(prefix, "${ORIGIN}", 9) != 0) {
-        snprintf(path, size, "%s/%s", prefix, file);
-        if (h5calib_stamp_path(path, &stamp))
-            return;
+        char *path = h5calib_text("%s/%s", prefix, file);
+        if (path && h5calib_stamp_path(path, &stamp))
+            return path;
+        free(path);
     }
-    h5calib_resolve(v, file, path, size);
+    return h5calib_resolve(v, file, message, size);
 }
 
 /* From 1.14.5 on HDF5 opens a source as its virtual dataset's file was opened, and so
@@ -82,17 +136,18 @@ static bool can_be_locked(binding *b, const char *path, char *message, size_t si
     return true;
 }
 
-static bool look_at_source(binding *b, search *s, view *owner, const char *file, const char *name,
-                           char *message, size_t size)
+static bool open_source(binding *b, search *s, view *owner, const char *file, const char *name,
+                        int *height, char *message, size_t size)
 {
-    char path[2048], why[512] = "";
-    view *v = owner;
+    char why[512] = "";
     bool ok, unknown;
-    place(owner, file, path, sizeof path);
-    if (strcmp(file, ".") == 0)
+    view *v = owner;
+    char *path = place(owner, file, why, sizeof why);
+    if (path && strcmp(file, ".") == 0)
         owner->uses++;
-    else if (!(v = h5calib_reach(b, path, NULL, &unknown, why, sizeof why))) {
+    else if (!path || !(v = h5calib_reach(b, path, NULL, &unknown, why, sizeof why))) {
         h5calib_say(message, size, "a source of virtual raw data: %s", why);
+        free(path);
         return false;
     }
     hid_t dataset = b->api.H5Dopen2(v->file, name, H5P_DEFAULT);
@@ -105,42 +160,73 @@ static bool look_at_source(binding *b, search *s, view *owner, const char *file,
         h5calib_say(message, size, "a source of virtual raw data, '%s', is not in '%s'", name,
                     v->path);
     if (dataset >= 0) {
-        ok = ok && look_at(b, s, v, dataset, message, size);
+        ok = ok && look_at(b, s, v, dataset, height, message, size);
         b->api.H5Dclose(dataset);
     }
     const bool other = v != owner;
     h5calib_view_release(b, v);
-    return ok && (!other || sources_are_shared(b) || can_be_locked(b, path, message, size));
+    ok = ok && (!other || sources_are_shared(b) || can_be_locked(b, path, message, size));
+    free(path);
+    return ok;
 }
 
-static bool look_at_sources(binding *b, search *s, view *v, hid_t plist, char *message, size_t size)
+/* Takes the two names as its own. */
+static bool look_at_source(binding *b, search *s, view *owner, char *file, char *name, int *height,
+                           char *message, size_t size)
 {
-    char file[1024], name[1024];
-    size_t n = 0;
-    bool ok = true;
-    b->api.H5Pget_virtual_count(plist, &n);
-    for (size_t i = 0; ok && i < n; i++) {
-        ok = b->api.H5Pget_virtual_filename(plist, i, file, sizeof file) > 0 &&
-             b->api.H5Pget_virtual_dsetname(plist, i, name, sizeof name) > 0;
-        if (!ok || strstr(file, "%b") || strstr(name, "%b")) {
-            h5calib_say(
-                message, size,
-                "the sources of virtual raw data in '%s' are named by a pattern, so it cannot "
-                "be known whether one is missing",
-                v->path);
-            return false;
-        }
-        if (v->image && strcmp(file, ".") != 0) {
-            h5calib_say(
-                message, size,
-                "'%s' is open for writing and its raw data is virtual, with sources in other "
-                "files: open it for reading only",
-                v->path);
-            return false;
-        }
-        ok = look_at_source(b, s, v, file, name, message, size);
+    bool ok = make_room(s);
+    const size_t at = ok ? place_of(s, owner->number, file, name) : 0;
+    if (!ok)
+        h5calib_say(message, size, "out of memory");
+    else if (s->visits[at].name) {
+        *height = s->visits[at].height;
+        ok = *height >= 0;
+        if (!ok)
+            h5calib_say(message, size, "the virtual dataset '%s' in '%s' has itself as a source",
+                        name, owner->path);
+    } else {
+        s->visits[at] = (visit){owner->number, file, name, -1};
+        s->n++;
+        ok = open_source(b, s, owner, file, name, height, message, size);
+        s->visits[place_of(s, owner->number, file, name)].height = *height;
+        return ok;
     }
+    free(file);
+    free(name);
     return ok;
+}
+
+static bool look_at_sources(binding *b, search *s, view *v, hid_t plist, int *highest,
+                            char *message, size_t size)
+{
+    size_t n = 0;
+    b->api.H5Pget_virtual_count(plist, &n);
+    for (size_t i = 0; i < n; i++) {
+        int height = 0;
+        char *file = h5calib_virtual_file(b, plist, i),
+             *name = h5calib_virtual_dataset(b, plist, i);
+        const bool named = file && name && !strstr(file, "%b") && !strstr(name, "%b");
+        const bool elsewhere = named && v->image.bytes && strcmp(file, ".") != 0;
+        if (!named)
+            h5calib_say(message, size,
+                        "the sources of virtual raw data in '%s' are named by a pattern, so it "
+                        "cannot be known whether one is missing",
+                        v->path);
+        else if (elsewhere)
+            h5calib_say(message, size,
+                        "'%s' is open for writing and its raw data is virtual, with sources in "
+                        "other files: open it for reading only",
+                        v->path);
+        if (!named || elsewhere) {
+            free(file);
+            free(name);
+            return false;
+        }
+        if (!look_at_source(b, s, v, file, name, &height, message, size))
+            return false;
+        *highest = height > *highest ? height : *highest;
+    }
+    return true;
 }
 
 bool h5calib_chunks_fit(binding *b, hid_t dataset, hid_t plist, char *message, size_t size)
@@ -160,16 +246,19 @@ bool h5calib_chunks_fit(binding *b, hid_t dataset, hid_t plist, char *message, s
     return h5calib_within_bound("a compressed chunk", bytes, message, size);
 }
 
-static bool look_at(binding *b, search *s, view *v, hid_t dataset, char *message, size_t size)
+/* *height: how many virtual datasets are one above the other from this one on. */
+static bool look_at(binding *b, search *s, view *v, hid_t dataset, int *height, char *message,
+                    size_t size)
 {
     hid_t plist = b->api.H5Dget_create_plist(dataset);
     bool ok = h5calib_chunks_fit(b, dataset, plist, message, size);
+    *height = 0;
     if (ok && b->api.H5Pget_layout(plist) == H5D_VIRTUAL) {
-        ok = ++s->depth <= MAX_NESTED;
-        if (ok)
-            ok = look_at_sources(b, s, v, plist, message, size);
-        else
+        ok = ++s->depth <= MAX_NESTED && look_at_sources(b, s, v, plist, height, message, size);
+        if (s->depth > MAX_NESTED || (ok && ++*height + s->depth - 1 > MAX_NESTED)) {
             h5calib_say(message, size, "virtual datasets are nested too deeply");
+            ok = false;
+        }
         s->depth--;
     }
     b->api.H5Pclose(plist);
@@ -179,9 +268,12 @@ static bool look_at(binding *b, search *s, view *v, hid_t dataset, char *message
 h5calib_parts *h5calib_parts_open(binding *b, view *of, hid_t dataset, char *message, size_t size)
 {
     search s = {.of = of, .parts = calloc(1, sizeof *s.parts)};
+    int height;
+    const bool ok = s.parts && look_at(b, &s, of, dataset, &height, message, size);
     if (!s.parts)
         h5calib_say(message, size, "out of memory");
-    else if (look_at(b, &s, of, dataset, message, size))
+    forget_visits(&s);
+    if (ok)
         return s.parts;
     for (size_t i = 0; s.parts && i < s.parts->n; i++)
         h5calib_view_release(b, s.parts->views[i]);

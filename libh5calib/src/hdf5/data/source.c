@@ -10,8 +10,10 @@
 #include "core/descriptor.h"
 #include "core/sizes.h"
 #include "hdf5/file/reach.h"
+#include "hdf5/library/names.h"
+#include "hdf5/system/text.h"
 
-#define MAX_HOPS 16
+#define MAX_HOPS 32 /* of HDF5 itself: 16 */
 
 /* ---- what kind of numbers ----------------------------------------------------------- */
 
@@ -121,92 +123,111 @@ static bool describe_source(binding *b, h5calib_source *s, const char *what, con
 typedef struct place {
     view *view; /* used */
     hid_t group;
-    char path[1024];
+    char *path;
 } place;
 
-/* Where the link points to in another file, if it is an external one. */
-static bool external_target(binding *b, const place *at, char *file, size_t file_size, char *path,
-                            size_t path_size)
+/* Take the path as the place's own. */
+static bool go_to(place *at, char *path, char *message, size_t size)
 {
-    h5_link_info info;
-    char value[2048];
-    const char *file_name, *object;
-    unsigned flags;
-    memset(&info, 0, sizeof info);
-    if (b->api.H5Lget_info(at->group, at->path, &info, H5P_DEFAULT) < 0 ||
-        info.type != H5L_TYPE_EXTERNAL || info.u.val_size > sizeof value ||
-        b->api.H5Lget_val(at->group, at->path, value, sizeof value, H5P_DEFAULT) < 0 ||
-        b->api.H5Lunpack_elink_val(value, info.u.val_size, &flags, &file_name, &object) < 0)
+    if (!path) {
+        h5calib_say(message, size, "out of memory");
         return false;
-    snprintf(file, file_size, "%s", file_name);
-    snprintf(path, path_size, "%s", object);
+    }
+    free(at->path);
+    at->path = path;
     return true;
-}
-
-static void name_target(binding *b, const place *at, char *out, size_t size)
-{
-    h5_link_info info;
-    memset(&info, 0, sizeof info);
-    snprintf(out, size, "%s", at->path);
-    if (b->api.H5Lget_info(at->group, at->path, &info, H5P_DEFAULT) >= 0 &&
-        info.type == H5L_TYPE_SOFT && info.u.val_size < size)
-        b->api.H5Lget_val(at->group, at->path, out, size, H5P_DEFAULT);
 }
 
 static bool go_to_file(binding *b, place *at, const char *file, const char *path, const char *what,
                        char *message, size_t size)
 {
-    char full[2048], why[512] = "";
-    bool unknown;
-    h5calib_resolve(at->view, file, full, sizeof full);
-    view *v = h5calib_reach(b, full, NULL, &unknown, why, sizeof why);
-    if (unknown) {
+    char why[512] = "";
+    bool unknown = false;
+    char *full = h5calib_resolve(at->view, file, why, sizeof why);
+    view *v = full ? h5calib_reach(b, full, NULL, &unknown, why, sizeof why) : NULL;
+    if (unknown || (!v && !full))
         h5calib_say(message, size, "%s", why);
-        return false;
-    }
-    if (!v) {
+    else if (!v)
         h5calib_say(message, size, "%s '%s': looked for its file at '%s': %s", what, path, full,
                     why);
+    free(full);
+    if (!v)
         return false;
-    }
     h5calib_view_release(b, at->view);
     at->view = v;
     at->group = v->file;
-    snprintf(at->path, sizeof at->path, "%s", path);
-    return true;
+    return go_to(at, h5calib_text("%s", path), message, size);
 }
 
-/* Did links in the user's own data lead HDF5 into another file? Then that file
- * is opened as a view of its own, so that its changes are seen. */
-static bool strayed(binding *b, const place *at, hid_t dataset, char *file, size_t file_size,
-                    char *path, size_t path_size)
+/* The end of the first part of the path that is a soft or an external link; 0: there is none. HDF5
+ * would follow the second kind with the help of HDF5_EXT_PREFIX and the current folder. */
+static size_t first_link(binding *b, const place *at, h5_link_info *info)
 {
-    char home[2048];
-    return b->api.H5Fget_name(at->view->file, home, sizeof home) > 0 &&
-           b->api.H5Fget_name(dataset, file, file_size) > 0 && strcmp(home, file) != 0 &&
-           b->api.H5Iget_name(dataset, path, path_size) > 0;
+    char *path = h5calib_text("%s", at->path);
+    for (size_t begin = 0, end; path && path[begin]; begin = end) {
+        begin += strspn(path + begin, "/");
+        end = begin + strcspn(path + begin, "/");
+        if (end == begin || (end == begin + 1 && path[begin] == '.'))
+            continue;
+        const char after = path[end];
+        memset(info, 0, sizeof *info);
+        path[end] = 0;
+        const bool known = b->api.H5Lget_info(at->group, path, info, H5P_DEFAULT) >= 0;
+        path[end] = after;
+        if (known && info->type == H5L_TYPE_HARD)
+            continue;
+        free(path);
+        return known ? end : 0; /* what is not there HDF5 will not find either */
+    }
+    free(path);
+    return 0;
+}
+
+/* Follow the link that the first `end` bytes of the path are. */
+static bool follow_link(binding *b, place *at, size_t end, const h5_link_info *info,
+                        const char *what, char *message, size_t size)
+{
+    char *file = NULL, *object = NULL, *next = NULL;
+    bool ok = false;
+    char *link = h5calib_text("%.*s", (int)end, at->path);
+    if (link && info->type == H5L_TYPE_SOFT) {
+        size_t folder = end;
+        while (folder > 0 && at->path[folder - 1] != '/')
+            folder--;
+        object = h5calib_soft_target(b, at->group, link, info);
+        if (object)
+            next = h5calib_text("%.*s%s%s", object[0] == '/' ? 0 : (int)folder, at->path, object,
+                                at->path + end);
+        ok = go_to(at, next, message, size);
+    } else if (link && info->type == H5L_TYPE_EXTERNAL &&
+               h5calib_external_target(b, at->group, link, info, &file, &object)) {
+        next = h5calib_text("%s%s", object, at->path + end);
+        ok = next && go_to_file(b, at, file, next, what, message, size);
+        free(next);
+    } else {
+        h5calib_say(message, size, "%s: the link '%s' in '%s' is damaged, or of an unknown kind",
+                    what, at->path, at->view->path);
+    }
+    free(file);
+    free(object);
+    free(link);
+    return ok;
 }
 
 static hid_t follow(binding *b, place *at, const char *what, char *message, size_t size)
 {
-    char file[2048], path[1024];
-    for (int hop = 0; hop < MAX_HOPS; hop++) {
-        if (external_target(b, at, file, sizeof file, path, sizeof path)) {
-            if (!go_to_file(b, at, file, path, what, message, size))
+    h5_link_info info;
+    size_t end;
+    for (int hop = 0; hop <= MAX_HOPS; hop++) {
+        if ((end = first_link(b, at, &info)) > 0) {
+            if (!follow_link(b, at, end, &info, what, message, size))
                 return -1;
             continue;
         }
         hid_t dataset = b->api.H5Dopen2(at->group, at->path, H5P_DEFAULT);
-        if (dataset < 0) {
-            name_target(b, at, path, sizeof path);
-            h5calib_say(message, size, "%s '%s' not found in '%s'", what, path, at->view->path);
-            return -1;
-        }
-        if (!strayed(b, at, dataset, file, sizeof file, path, sizeof path))
-            return dataset;
-        b->api.H5Dclose(dataset);
-        if (!go_to_file(b, at, file, path, what, message, size))
-            return -1;
+        if (dataset < 0)
+            h5calib_say(message, size, "%s '%s' not found in '%s'", what, at->path, at->view->path);
+        return dataset;
     }
     h5calib_say(message, size, "%s: more than %d links one behind the other", what, MAX_HOPS);
     return -1;
@@ -219,8 +240,9 @@ bool h5calib_source_open(binding *b, view *owner, hid_t group, const char *name,
     memset(out, 0, sizeof *out);
     out->dataset = out->memory_type = -1;
     owner->uses++;
-    snprintf(at.path, sizeof at.path, "%s", name);
-    hid_t dataset = follow(b, &at, what, message, size);
+    hid_t dataset = -1;
+    if (go_to(&at, h5calib_text("%s", name), message, size))
+        dataset = follow(b, &at, what, message, size);
     if (dataset >= 0) {
         out->view = at.view;
         out->held = at.view != owner;
@@ -234,6 +256,7 @@ bool h5calib_source_open(binding *b, view *owner, hid_t group, const char *name,
         }
     }
     h5calib_view_release(b, at.view);
+    free(at.path);
     return dataset >= 0;
 }
 

@@ -100,7 +100,7 @@ static void forget_closed(binding *b)
     for (known_file **at = &b->known; *at;) {
         bool open = false;
         for (size_t i = 0; i < b->process->n && !open; i++)
-            open = h5calib_same_file(&b->process->files[i].stamp, &(*at)->stamp);
+            open = h5calib_same_file(&b->process->files[i].as.stamp, &(*at)->stamp);
         if (open) {
             at = &(*at)->next;
         } else {
@@ -124,54 +124,99 @@ static void remember(binding *b, known_file *older, const known_file *found)
         b->known = k;
 }
 
-static bool is_hdf5(const char *path, const h5calib_open_file *file)
+typedef enum signature { NO_HDF5, HDF5, NOBODY_KNOWS } signature;
+
+/* Read by the descriptor that the program has: opening the file could fail, and reading does not
+ * disturb it. A userblock may push the signature far back; HDF5 looks at every power of two. */
+static signature look_for_signature(const char *path, const h5calib_open_file *file)
 {
-    /* A userblock may push the signature far back; HDF5 looks at every power of two. */
     uint8_t head[8];
     size_t offset;
-    bool found = false;
-    int fd = h5calib_open(path);
-    for (uint64_t at = 0; !found && at + 8 <= file->stamp.size; at = at ? 2 * at : 512)
-        found = h5calib_pread(fd, head, 8, at) && h5calib_superblock_find(head, 8, &offset);
-    h5calib_close(fd);
+    h5calib_stamp after;
+    signature found = NO_HDF5;
+    const int fd = file->fd >= 0 ? file->fd : h5calib_open(path);
+    for (uint64_t at = 0; found == NO_HDF5 && at + 8 <= file->stamp.size; at = at ? 2 * at : 512) {
+        if (!h5calib_pread(fd, head, 8, at))
+            found = NOBODY_KNOWS;
+        else if (h5calib_superblock_find(head, 8, &offset))
+            found = HDF5;
+    }
+    if (!h5calib_stamp_fd(fd, &after) || !h5calib_same_file(&after, &file->stamp))
+        found = NOBODY_KNOWS;
+    if (fd != file->fd)
+        h5calib_close(fd);
     return found;
 }
 
-/* The view of an open file if it carries the identity. Remembers what it found. */
-static view *look_into(binding *b, const h5calib_open_file *file, const h5calib_wanted *wanted,
-                       char *trouble, size_t size)
+/* What is being asked, and what stood in the way of an answer. */
+typedef struct question {
+    const h5calib_wanted *wanted;
+    char trouble[512];
+    bool unsure; /* a file could be the one, and cannot be looked into for now */
+} question;
+
+/* What the caller's library has in memory of a file that it writes: need it be written out? */
+static bool written_without(binding *b, const char *path, const process_file *file,
+                            const question *q)
 {
-    char path[1024];
+    known_file found = {0};
+    const hid_t id = file->as.writable ? h5calib_process_writer(b, path, file) : -1;
+    if (id < 0)
+        return false;
+    read_identity(b, id, &found);
+    b->api.H5Fclose(id);
+    return !matches(&found, q->wanted);
+}
+
+static view *look_inside(binding *b, const process_file *file, known_file *k, const char *path,
+                         question *q)
+{
+    const bool fresh = k && h5calib_stamp_equal(&k->stamp, &file->as.stamp);
     bool unknown;
-    known_file *k = recall(b, &file->stamp);
-    bool fresh = k && h5calib_stamp_equal(&k->stamp, &file->stamp);
-    if (fresh && !matches(k, wanted))
-        return NULL;
-    view *v = fresh && !file->writable ? h5calib_view_again(b, &file->stamp) : NULL;
-    if (v)
-        return v;
-    if (!h5calib_process_path(b, file, path, sizeof path))
-        return NULL;
-    if (!fresh && !is_hdf5(path, file)) {
-        remember(b, k, &(known_file){.stamp = file->stamp});
+    if (!fresh) {
+        const signature s = look_for_signature(path, &file->as);
+        if (s == NOBODY_KNOWS && (q->unsure = true))
+            h5calib_say(q->trouble, sizeof q->trouble,
+                        "file '%s', which this program has open, cannot be read just now", path);
+        if (s == NO_HDF5)
+            remember(b, k, &(known_file){.stamp = file->as.stamp});
+        if (s != HDF5)
+            return NULL;
+    }
+    view *v = h5calib_reach(b, path, &file->as.stamp, &unknown, q->trouble, sizeof q->trouble);
+    if (!v) {
+        q->unsure |= !unknown && h5calib_no_descriptor_left();
         return NULL;
     }
-    v = h5calib_reach(b, path, &file->stamp, &unknown, trouble, size);
-    if (!v || fresh)
+    if (fresh)
         return v;
     known_file found = {.stamp = v->stamp};
     read_identity(b, v->file, &found);
     if (!v->settled)
         found.stamp.size = UINT64_MAX; /* never equal: look again next time */
     remember(b, k, &found);
-    if (matches(&found, wanted))
+    if (matches(&found, q->wanted))
         return v;
     h5calib_view_release(b, v);
     return NULL;
 }
 
-static view *look_into_id(binding *b, hid_t id, const h5calib_wanted *wanted, char *trouble,
-                          size_t size)
+/* The view of an open file if it carries the identity. Remembers what it found. */
+static view *look_into(binding *b, const process_file *file, question *q)
+{
+    known_file *k = recall(b, &file->as.stamp);
+    const bool fresh = k && h5calib_stamp_equal(&k->stamp, &file->as.stamp);
+    if (!file->as.readable || (fresh && file->writer < 0 && !matches(k, q->wanted)))
+        return NULL;
+    view *v = fresh && !file->as.writable ? h5calib_view_again(b, &file->as.stamp) : NULL;
+    char *path = v ? NULL : h5calib_process_path(b, file);
+    if (path && !written_without(b, path, file, q))
+        v = look_inside(b, file, k, path, q);
+    free(path);
+    return v;
+}
+
+static view *look_into_id(binding *b, hid_t id, question *q)
 {
     known_file found = {0};
     view *v = NULL;
@@ -179,8 +224,8 @@ static view *look_into_id(binding *b, hid_t id, const h5calib_wanted *wanted, ch
     if (file < 0)
         return NULL;
     read_identity(b, file, &found);
-    if (matches(&found, wanted))
-        v = h5calib_view_image(b, file, trouble, size);
+    if (matches(&found, q->wanted))
+        v = h5calib_view_image(b, file, q->trouble, sizeof q->trouble);
     b->api.H5Fclose(file);
     return v;
 }
@@ -191,34 +236,51 @@ static bool closed_by_all(const view *v, void *data)
 {
     const process *p = data;
     for (size_t i = 0; i < p->n; i++)
-        if (h5calib_same_file(&p->files[i].stamp, &v->stamp))
+        if (h5calib_same_file(&p->files[i].as.stamp, &v->stamp))
             return false;
     return true;
 }
 
-static int collect(binding *b, const h5calib_wanted *wanted, view **candidates, char *trouble,
-                   size_t size)
+static int collect(binding *b, question *q, view **candidates)
 {
     int n = 0;
+    view *v;
     const process *p = b->process;
-    for (size_t i = 0; i < p->n && n < H5CALIB_MAX_CANDIDATES; i++)
-        if ((candidates[n] = look_into(b, &p->files[i], wanted, trouble, size)) != NULL)
-            n++;
-    for (size_t i = 0; i < p->n_without && n < H5CALIB_MAX_CANDIDATES; i++)
-        if ((candidates[n] = look_into_id(b, p->without[i], wanted, trouble, size)) != NULL)
-            n++;
+    for (size_t i = 0; i < p->n + p->n_without; i++) {
+        v = i < p->n ? look_into(b, &p->files[i], q) : look_into_id(b, p->without[i - p->n], q);
+        if (!v)
+            continue;
+        if (n < H5CALIB_MAX_CANDIDATES) {
+            candidates[n++] = v;
+            continue;
+        }
+        h5calib_view_release(b, v);
+        q->unsure = true;
+        h5calib_say(q->trouble, sizeof q->trouble,
+                    "more than %d open files carry the identity of this calibrated dataset: close "
+                    "copies of it",
+                    H5CALIB_MAX_CANDIDATES);
+    }
     return n;
 }
 
 int h5calib_identify(binding *b, const h5calib_wanted *wanted,
                      view *candidates[H5CALIB_MAX_CANDIDATES], char *message, size_t size)
 {
-    char trouble[512] = "", text[33];
+    question q = {.wanted = wanted};
+    char text[33];
     forget_closed(b);
     h5calib_views_sweep(b, closed_by_all, b->process);
-    int n = collect(b, wanted, candidates, trouble, sizeof trouble);
-    if (n == 0 && b->process->listed && h5calib_process_look_again(b, trouble, sizeof trouble))
-        n = collect(b, wanted, candidates, trouble, sizeof trouble);
+    int n = collect(b, &q, candidates);
+    if (n == 0 && !q.unsure && b->process->listed &&
+        h5calib_process_look_again(b, q.trouble, sizeof q.trouble))
+        n = collect(b, &q, candidates);
+    if (q.unsure) { /* what was not looked into may be the very file */
+        while (n > 0)
+            h5calib_view_release(b, candidates[--n]);
+        h5calib_say(message, size, "%s", q.trouble);
+        return -1;
+    }
     if (n > 0)
         return n;
     if (wanted->uuid)
@@ -228,6 +290,6 @@ int h5calib_identify(binding *b, const h5calib_wanted *wanted,
     h5calib_say(message, size,
                 "no open file carries the identity %s of this calibrated dataset: it was copied "
                 "here without what it is made of, or the identity was removed%s%s",
-                text, trouble[0] ? "; " : "", trouble);
+                text, q.trouble[0] ? "; " : "", q.trouble);
     return -1;
 }

@@ -13,24 +13,34 @@
 
 #include "hdf5/file/view.h"
 
+typedef struct process_file {
+    h5calib_open_file as; /* fd -1 where it is known by an id alone */
+    hid_t writer;         /* an id of the caller's library, which writes it; -1: it does not */
+    bool flushed;         /* everything was written out during this callback */
+} process_file;
+
 typedef struct process {
-    h5calib_open_file *files; /* regular files, each once, none of our own */
+    process_file *files; /* regular files, each once, none of our own */
     size_t n, capacity;
     h5calib_descriptors descriptors; /* what they were found among */
+    struct known_id *ids;            /* what kind of file each id is of, as asked once */
+    size_t n_ids;
     hid_t *without; /* ids of the caller's library whose files have no descriptor */
     size_t n_without;
     bool listed; /* the system lists descriptors */
 } process;
 
-/* Look once per outermost callback: list the files, and write out what the
- * caller's library still holds back for those open for writing. */
+/* Look once per outermost callback: list the files, and which of them the caller's library
+ * writes. Where HDF5 was closed since, everything that was kept ends first. */
 bool h5calib_process_look(binding *b, char *message, size_t message_size);
 /* Look at every open object of the caller's library, not only at files: a file
  * without a descriptor may have nothing open but a dataset. */
 bool h5calib_process_look_again(binding *b, char *message, size_t message_size);
 
-/* Path of one of process->files. */
-bool h5calib_process_path(binding *b, const h5calib_open_file *file, char *out, size_t size);
+/* Path of one of process->files, to be freed; NULL: none leads there. */
+char *h5calib_process_path(binding *b, const process_file *file);
+/* An id, to be closed, of a file that the caller's library is writing; negative: it is not. */
+hid_t h5calib_process_writer(binding *b, const char *path, const process_file *file);
 
 typedef enum h5calib_writing {
     H5CALIB_NOT_WRITTEN,     /* nobody in this process has it open for writing */

@@ -3,10 +3,14 @@
  */
 #include "hdf5/file/reach.h"
 
-#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
-static void folder_of(const char *path, char *out, size_t size)
+#include "core/core.h"
+#include "hdf5/system/text.h"
+
+/* Bytes of a path up to its last name. */
+static size_t folder_of(const char *path)
 {
     const char *slash = strrchr(path, '/');
 #if defined(_WIN32)
@@ -14,27 +18,27 @@ static void folder_of(const char *path, char *out, size_t size)
     if (back && (!slash || back > slash))
         slash = back;
 #endif
-    snprintf(out, size, "%.*s", slash ? (int)(slash - path + 1) : 0, path);
+    return slash ? (size_t)(slash - path) + 1 : 0;
 }
 
-static bool absolute(const char *path)
+char *h5calib_resolve(const view *owner, const char *file, char *message, size_t size)
 {
-#if defined(_WIN32)
-    if (path[0] && path[1] == ':')
-        return true;
-    if (path[0] == '\\')
-        return true;
-#endif
-    return path[0] == '/';
-}
-
-void h5calib_resolve(const view *owner, const char *file, char *out, size_t size)
-{
-    char folder[1024] = "";
-    if (!absolute(file))
-        folder_of(owner->path, folder, sizeof folder);
-    snprintf(out, size, "%s%s", folder, file);
-    h5calib_canonical_path(out, size);
+    const bool whole = h5calib_path_is_absolute(file);
+    if (!whole && owner->in_memory) {
+        h5calib_say(message, size,
+                    "'%s' is a file in memory or of a Python object, so nothing tells the folder "
+                    "in which its link to '%s' begins: open it by its path, or link by whole paths "
+                    "(links=\"absolute\")",
+                    owner->path, file);
+        return NULL;
+    }
+    char *path = h5calib_text("%.*s%s", whole ? 0 : (int)folder_of(owner->path), owner->path, file);
+    char *real = path ? h5calib_canonical_path(path) : NULL;
+    if (!path)
+        h5calib_say(message, size, "out of memory");
+    if (real)
+        free(path);
+    return real ? real : path;
 }
 
 view *h5calib_reach(binding *b, const char *path, const h5calib_stamp *expect, bool *unknown,

@@ -8,8 +8,9 @@
 
 #include "hdf5/file/process.h"
 
-/* A file name in a link or a mapping of `owner`'s file, as a path. */
-void h5calib_resolve(const view *owner, const char *file, char *out, size_t size);
+/* A file name in a link or a mapping of `owner`'s file, as a path, to be freed. NULL with a message
+ * where the owner has no folder that a name could begin in. */
+char *h5calib_resolve(const view *owner, const char *file, char *message, size_t message_size);
 
 /* The view of the file at `path` (`expect`: which has to be that one, or NULL), written out if
  * this process is writing it; counts as used. *unknown: somebody writes it whom we cannot ask. */

@@ -6,8 +6,9 @@
  */
 #include "hdf5/file/superblock.h"
 
-#include <stdint.h>
 #include <string.h>
+
+#include "hdf5/system/platform.h"
 
 bool h5calib_superblock_find(const void *bytes, size_t n, size_t *offset)
 {
@@ -17,6 +18,17 @@ bool h5calib_superblock_find(const void *bytes, size_t n, size_t *offset)
             *offset = at;
             return true;
         }
+    return false;
+}
+
+bool h5calib_superblock_swmr_writer(int fd, uint64_t size)
+{
+    enum { VERSION = 8, FLAGS = 11, SWMR_WRITE = 4 };
+    uint8_t head[12];
+    size_t offset;
+    for (uint64_t at = 0; at + sizeof head <= size; at = at ? 2 * at : 512)
+        if (h5calib_pread(fd, head, sizeof head, at) && h5calib_superblock_find(head, 8, &offset))
+            return head[VERSION] == 3 && (head[FLAGS] & SWMR_WRITE);
     return false;
 }
 

@@ -6,9 +6,14 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 /* Is there an HDF5 signature where one may be, in the first n bytes of a file? */
 bool h5calib_superblock_find(const void *bytes, size_t n, size_t *offset);
+
+/* Does the superblock of an open file of that size say that it is being written for readers (SWMR)?
+ * The mark stays where the writer was killed. */
+bool h5calib_superblock_swmr_writer(int fd, uint64_t size);
 
 /* Take the consistency flags out of a version 3 superblock in memory and mend
  * its checksum. False where there is no superblock in the image. */

@@ -3,171 +3,58 @@
  */
 #include "hdf5/file/view.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "core/core.h"
+#include "hdf5/file/own.h"
 #include "hdf5/file/superblock.h"
+#include "hdf5/library/names.h"
+#include "hdf5/system/text.h"
 
 /* A write within the clock's tick of an earlier one does not change the time
  * stamp. A file that was changed this shortly before it was opened is opened
  * anew the next time. Twice the coarsest tick in use (100 Hz). */
 #define SETTLE_NANOSECONDS 20000000
 
-/* ---- our own descriptors ----------------------------------------------------- */
-
-static int *private_fds;
-static size_t n_private, private_capacity;
-
-static void note_private(int fd)
-{
-    if (fd < 0)
-        return;
-    h5calib_global_lock();
-    if (n_private == private_capacity) {
-        size_t more = private_capacity ? 2 * private_capacity : 32;
-        int *grown = realloc(private_fds, more * sizeof *grown);
-        if (grown) {
-            private_fds = grown;
-            private_capacity = more;
-        }
-    }
-    if (n_private < private_capacity)
-        private_fds[n_private++] = fd;
-    h5calib_global_unlock();
-}
-
-static void forget_private(int fd)
-{
-    h5calib_global_lock();
-    for (size_t i = 0; i < n_private; i++)
-        if (private_fds[i] == fd) {
-            private_fds[i] = private_fds[--n_private];
-            break;
-        }
-    h5calib_global_unlock();
-}
-
-bool h5calib_fd_is_private(int fd)
-{
-    bool found = false;
-    h5calib_global_lock();
-    for (size_t i = 0; i < n_private && !found; i++)
-        found = private_fds[i] == fd;
-    h5calib_global_unlock();
-    return found;
-}
+/* SWMR access makes HDF5 read bad metadata again and again, after 1, 2, 4, 8 ... ns: so often, all
+ * in all an eighth of a second. */
+#define SWMR_ATTEMPTS 27
 
 /* ---- opening ------------------------------------------------------------------- */
 
-/* Any id of a file of this library, to learn the class of its property lists. */
-static hid_t any_file(binding *b)
-{
-    hid_t id;
-    if (b->api.H5Fget_obj_ids(H5F_OBJ_ALL, H5F_OBJ_EVERY, 1, &id) < 1)
-        return -1;
-    return b->api.H5Iget_file_id(id);
-}
-
-hid_t h5calib_new_access(binding *b)
-{
-    const h5 *api = &b->api;
-    hid_t class_id = -1, result;
-    hid_t file = any_file(b);
-    if (file >= 0) {
-        hid_t list = api->H5Fget_access_plist(file);
-        class_id = api->H5Pget_class(list);
-        api->H5Pclose(list);
-        api->H5Fclose(file);
-    } else if (b->file_access_class) {
-        return api->H5Pcreate(*b->file_access_class);
-    }
-    result = class_id >= 0 ? api->H5Pcreate(class_id) : -1;
-    if (class_id >= 0)
-        api->H5Pclose_class(class_id);
-    return result;
-}
-
-static void *image_malloc(size_t size, int op, void *udata)
-{
-    (void)size;
-    (void)op;
-    return ((view *)udata)->image;
-}
-
-static void *image_memcpy(void *dest, const void *src, size_t size, int op, void *udata)
-{
-    (void)src;
-    (void)size;
-    (void)op;
-    (void)udata;
-    return dest;
-}
-
-static herr_t image_free(void *ptr, int op, void *udata)
-{
-    (void)ptr;
-    (void)op;
-    (void)udata;
-    return 0;
-}
-
-static void *same_udata(void *udata)
-{
-    return udata;
-}
-static herr_t keep_udata(void *udata)
-{
-    (void)udata;
-    return 0;
-}
-
-/* Open v->image under a name that no file has, in the folder of the real one. */
-static void open_image(binding *b, view *v)
-{
-    static unsigned counter;
-    const h5 *api = &b->api;
-    h5_image_callbacks callbacks = {image_malloc, image_memcpy, NULL,     image_free,
-                                    same_udata,   keep_udata,   (void *)v};
-    char name[sizeof v->path + 32];
-    snprintf(name, sizeof name, "%s#h5calib-%u", v->path, counter++);
-    hid_t access = h5calib_new_access(b);
-    if (access < 0)
-        return;
-    if (api->H5Pset_fapl_core(access, 65536, false) >= 0 &&
-        api->H5Pset_file_image_callbacks(access, &callbacks) >= 0 &&
-        api->H5Pset_file_image(access, v->image, v->image_size) >= 0)
-        v->file = api->H5Fopen(name, H5F_ACC_RDONLY, access);
-    api->H5Pclose(access);
-}
-
 static void open_mapping(binding *b, view *v)
 {
-    v->image_size = (size_t)v->stamp.size;
-    v->image = h5calib_map_private(v->fd, v->image_size);
-    if (!v->image)
+    v->image.size = (size_t)v->stamp.size;
+    v->image.bytes = h5calib_map_private(v->fd, v->image.size);
+    if (!v->image.bytes)
         return;
     v->mapped = true;
-    if (h5calib_superblock_clear_flags(v->image, v->image_size))
-        open_image(b, v);
+    if (h5calib_superblock_clear_flags(v->image.bytes, v->image.size))
+        v->file = h5calib_open_image(b, v->path, &v->image);
 }
 
-static bool open_by_name(binding *b, view *v)
+/* Only where a SWMR writer is at work, or was when it was killed. */
+static hid_t open_for_swmr(binding *b, const view *v)
 {
-    const h5 *api = &b->api;
+    if (!h5calib_superblock_swmr_writer(v->fd, v->stamp.size) ||
+        b->api.H5Pset_metadata_read_attempts(v->access, SWMR_ATTEMPTS) < 0)
+        return -1;
+    return b->api.H5Fopen(v->path, H5F_ACC_RDONLY | H5F_ACC_SWMR_READ, v->access);
+}
+
+/* Did HDF5 open the very file that v->fd is of? The name may lead to another one since. */
+static bool is_that_file(binding *b, view *v)
+{
     void *handle = NULL;
     h5calib_stamp found;
-    v->file = api->H5Fopen(v->path, H5F_ACC_RDONLY, v->access);
-    if (v->file < 0)
-        v->file = api->H5Fopen(v->path, H5F_ACC_RDONLY | H5F_ACC_SWMR_READ, v->access);
-    if (v->file < 0)
+    if (!H5CALIB_SHARES_DESCRIPTORS)
+        return h5calib_stamp_path(v->path, &found) && h5calib_same_file(&found, &v->stamp);
+    if (b->api.H5Fget_vfd_handle(v->file, v->access, &handle) < 0 || !handle ||
+        !h5calib_stamp_fd(*(int *)handle, &found) || !h5calib_own(*(int *)handle, &found))
         return false;
-    if (api->H5Fget_vfd_handle(v->file, v->access, &handle) >= 0 && handle) {
-        v->hdf5_fd = *(int *)handle;
-        note_private(v->hdf5_fd);
-    }
-    return h5calib_stamp_fd(v->hdf5_fd, &found) && h5calib_same_file(&found, &v->stamp);
+    v->hdf5_fd = *(int *)handle;
+    return h5calib_same_file(&found, &v->stamp);
 }
 
 static void close_view(binding *b, view *v)
@@ -179,22 +66,26 @@ static void close_view(binding *b, view *v)
         b->api.H5Fclose(v->file);
     if (v->access >= 0)
         b->api.H5Pclose(v->access);
-    forget_private(v->hdf5_fd);
-    forget_private(v->fd);
+    h5calib_disown(v->hdf5_fd);
+    h5calib_disown(v->fd);
     h5calib_close(v->fd);
     if (v->mapped)
-        h5calib_unmap(v->image, v->image_size);
+        h5calib_unmap(v->image.bytes, v->image.size);
     else
-        free(v->image);
+        free(v->image.bytes);
+    free(v->path);
     free(v);
 }
 
-static view *new_view(binding *b)
+static view *new_view(binding *b, char *path)
 {
     static _Atomic(uint64_t) last;
-    view *v = calloc(1, sizeof *v);
-    if (!v)
+    view *v = path ? calloc(1, sizeof *v) : NULL;
+    if (!v) {
+        free(path);
         return NULL;
+    }
+    v->path = path;
     v->number = ++last;
     v->file = -1;
     v->fd = v->hdf5_fd = -1;
@@ -207,52 +98,92 @@ static view *new_view(binding *b)
     return v;
 }
 
-static view *insert(binding *b, view *v)
+static void say_why_not_open(const char *path, char *message, size_t size)
 {
-    v->uses = 1;
-    v->next = b->views;
-    b->views = v;
-    return v;
+    switch (h5calib_open_trouble()) {
+    case H5CALIB_NO_DESCRIPTOR:
+        h5calib_say(message, size,
+                    "this program has no file descriptor left to open '%s' with: close files, or "
+                    "allow more (ulimit -n)",
+                    path);
+        break;
+    case H5CALIB_NO_REGULAR_FILE:
+        h5calib_say(message, size,
+                    "'%s' is no regular file: it is a folder, a pipe or a device, and no data is "
+                    "read from there",
+                    path);
+        break;
+    default:
+        h5calib_say(message, size, "file '%s' cannot be opened: it is not there or not readable",
+                    path);
+    }
+}
+
+/* Our own descriptor of the file, and what it says. */
+static bool open_own(view *v, const h5calib_stamp *expect, char *message, size_t size)
+{
+    v->fd = h5calib_open(v->path);
+    if (v->fd < 0 || !h5calib_stamp_fd(v->fd, &v->stamp)) {
+        say_why_not_open(v->path, message, size);
+        return false;
+    }
+    int64_t newest = v->stamp.modified > v->stamp.changed ? v->stamp.modified : v->stamp.changed;
+    v->settled = h5calib_file_clock() - newest > SETTLE_NANOSECONDS;
+    if (!h5calib_own(v->fd, &v->stamp)) {
+        h5calib_say(message, size, "out of memory");
+        return false;
+    }
+    if (!expect || h5calib_same_file(expect, &v->stamp))
+        return true;
+    h5calib_say(message, size,
+                "file '%s' was replaced by another while it was being read: "
+                "read again",
+                v->path);
+    return false;
+}
+
+static bool open_in_hdf5(binding *b, view *v, bool writable, char *message, size_t size)
+{
+    v->file = b->api.H5Fopen(v->path, H5F_ACC_RDONLY, v->access);
+    if (v->file < 0)
+        v->file = open_for_swmr(b, v);
+    if (v->file >= 0) {
+        if (is_that_file(b, v))
+            return true;
+        h5calib_say(message, size,
+                    "file '%s' was replaced by another while it was being read: "
+                    "read again",
+                    v->path);
+        return false;
+    }
+    if (writable || h5calib_is_fd_path(v->path)) /* the second kind of name HDF5 2 does not take */
+        open_mapping(b, v);
+    if (v->file >= 0)
+        return true;
+    h5calib_say(message, size,
+                "file '%s' cannot be opened by HDF5: it is damaged, no HDF5 file, or open for "
+                "writing elsewhere ('h5calib doctor FILE' says which; a camera's scan is mended "
+                "by 'openpmd-ccd recover FILE')",
+                v->path);
+    return false;
 }
 
 static view *open_new(binding *b, const char *path, const h5calib_stamp *expect, bool writable,
                       char *message, size_t size)
 {
-    view *v = new_view(b);
+    view *v = new_view(b, h5calib_text("%s", path));
     if (!v) {
         h5calib_say(message, size, "HDF5 gave no file access property list");
         return NULL;
     }
-    snprintf(v->path, sizeof v->path, "%s", path);
-    v->fd = h5calib_open(path);
-    if (v->fd < 0 || !h5calib_stamp_fd(v->fd, &v->stamp)) {
-        h5calib_say(message, size, "file '%s' cannot be opened: it is not there or not readable",
-                    path);
+    if (!open_own(v, expect, message, size) || !open_in_hdf5(b, v, writable, message, size)) {
         close_view(b, v);
         return NULL;
     }
-    note_private(v->fd);
-    int64_t newest = v->stamp.modified > v->stamp.changed ? v->stamp.modified : v->stamp.changed;
-    v->settled = h5calib_file_clock() - newest > SETTLE_NANOSECONDS;
-    if (expect && !h5calib_same_file(expect, &v->stamp)) {
-        h5calib_say(message, size, "file '%s' was replaced by another while it was being read",
-                    path);
-        close_view(b, v);
-        return NULL;
-    }
-    if (!open_by_name(b, v) && v->file < 0 && writable)
-        open_mapping(b, v);
-    if (v->file < 0) {
-        h5calib_say(
-            message, size,
-            "file '%s' cannot be opened by HDF5: it is damaged, no HDF5 file, or open for "
-            "writing elsewhere ('h5calib doctor FILE' says which; a camera's scan is mended "
-            "by 'openpmd-ccd recover FILE')",
-            path);
-        close_view(b, v);
-        return NULL;
-    }
-    return insert(b, v);
+    v->uses = 1;
+    v->next = b->views;
+    b->views = v;
+    return v;
 }
 
 /* ---- keeping -------------------------------------------------------------------- */
@@ -332,12 +263,13 @@ view *h5calib_view_image(binding *b, hid_t file, char *message, size_t size)
     const h5 *api = &b->api;
     api->H5Fflush(file, H5F_SCOPE_LOCAL);
     h5_ssize_t n = api->H5Fget_file_image(file, NULL, 0);
-    view *v = n > 0 ? new_view(b) : NULL;
-    if (v && (v->image = malloc((size_t)n)) != NULL) {
-        v->image_size = (size_t)n;
-        api->H5Fget_name(file, v->path, sizeof v->path);
-        if (api->H5Fget_file_image(file, v->image, v->image_size) == n)
-            open_image(b, v);
+    view *v = n > 0 ? new_view(b, h5calib_file_name(b, file)) : NULL;
+    if (v && (v->image.bytes = malloc((size_t)n)) != NULL) {
+        v->image.size = (size_t)n;
+        /* what is no whole path may be any name, or have begun in another current folder */
+        v->in_memory = !h5calib_path_is_absolute(v->path);
+        if (api->H5Fget_file_image(file, v->image.bytes, v->image.size) == n)
+            v->file = h5calib_open_image(b, v->path, &v->image);
     }
     if (!v || v->file < 0) {
         h5calib_say(message, size,
@@ -372,4 +304,20 @@ void h5calib_views_sweep(binding *b, bool (*gone)(const view *v, void *data), vo
             v = v->next;
         }
     }
+}
+
+static herr_t is_gone(hid_t id)
+{
+    (void)id;
+    return 0;
+}
+
+void h5calib_views_outlived(binding *b)
+{
+    const h5 api = b->api;
+    b->api.H5Fclose = b->api.H5Dclose = b->api.H5Gclose = b->api.H5Aclose = is_gone;
+    b->api.H5Pclose = b->api.H5Sclose = b->api.H5Tclose = is_gone;
+    while (b->views)
+        drop_view(b, b->views);
+    b->api = api;
 }

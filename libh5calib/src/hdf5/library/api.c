@@ -37,6 +37,30 @@ void h5calib_binding_free(const binding *b, void *memory)
         b->api.H5free_memory(memory);
 }
 
+/* A type that nobody else makes. */
+static bool is_witness(const binding *b, const char *tag)
+{
+    char *found = b->witness > 0 ? b->api.H5Tget_tag(b->witness) : NULL;
+    const bool same = found && strcmp(found, tag) == 0;
+    if (found)
+        b->api.H5free_memory(found);
+    return same;
+}
+
+bool h5calib_reopened(binding *b)
+{
+    char tag[64];
+    snprintf(tag, sizeof tag, "h5calib %p", (void *)b);
+    if (is_witness(b, tag))
+        return false;
+    const bool first_time = b->witness == 0;
+    b->error_class = -1;
+    b->witness = b->api.H5Tcreate(H5T_OPAQUE, 1);
+    if (b->witness < 0 || b->api.H5Tset_tag(b->witness, tag) < 0)
+        b->witness = -1; /* nothing is kept that cannot be shown to be ours */
+    return !first_time;
+}
+
 static void after_fork(void)
 {
     for (binding *b = first; b; b = b->next)

@@ -50,6 +50,10 @@
     X(H5Pset_file_image_callbacks, herr_t, (hid_t, h5_image_callbacks *))                          \
     X(H5Pset_file_image, herr_t, (hid_t, void *, size_t))                                          \
     X(H5Pset_file_locking, herr_t, (hid_t, bool, bool))                                            \
+    X(H5Pset_metadata_read_attempts, herr_t, (hid_t, unsigned))                                    \
+    X(H5Pget_driver, hid_t, (hid_t))                                                               \
+    X(H5Piterate, int, (hid_t, int *, h5_iterate_func, void *))                                    \
+    X(H5Pset_fapl_sec2, herr_t, (hid_t))                                                           \
     X(H5Pset_elink_fapl, herr_t, (hid_t, hid_t))                                                   \
     X(H5Pget_filter_by_id2, herr_t,                                                                \
       (hid_t, H5Z_filter_t, unsigned *, size_t *, unsigned *, size_t, char *, unsigned *))         \
@@ -94,6 +98,9 @@
     X(H5Sget_simple_extent_dims, int, (hid_t, hsize_t *, hsize_t *))                               \
     X(H5Sselect_hyperslab, herr_t,                                                                 \
       (hid_t, int, const hsize_t *, const hsize_t *, const hsize_t *, const hsize_t *))            \
+    X(H5Tcreate, hid_t, (int, size_t))                                                             \
+    X(H5Tset_tag, herr_t, (hid_t, const char *))                                                   \
+    X(H5Tget_tag, char *, (hid_t))                                                                 \
     X(H5Tcopy, hid_t, (hid_t))                                                                     \
     X(H5Tclose, herr_t, (hid_t))                                                                   \
     X(H5Tget_class, int, (hid_t))                                                                  \
@@ -137,6 +144,7 @@ typedef struct binding {
     const void *caller;             /* the last address that was bound to this: saves a look-up */
     const hid_t *file_access_class; /* of a guest, where no id of a caller tells it */
     hid_t error_class, error_major, error_minor;
+    hid_t witness; /* an id of this HDF5, which ends with it: see h5calib_reopened */
     h5calib_mutex lock;
     struct view *views;               /* private views of files, see view.h */
     struct process *process;          /* the files the process has open, see process.c */
@@ -154,6 +162,9 @@ typedef struct binding {
  * functions, a private copy of another libhdf5 of the process. NULL with a
  * message if there is none. */
 binding *h5calib_bind(const void *address, char *message, size_t message_size);
+/* Was HDF5 closed and opened again (H5close) since this was asked last? Then it gives its ids once
+ * more, and those kept may name things of the program. */
+bool h5calib_reopened(binding *b);
 /* Memory for HDF5 to own, or to be given back. */
 void *h5calib_binding_allocate(const binding *b, size_t n);
 void h5calib_binding_free(const binding *b, void *memory);

@@ -71,6 +71,7 @@ typedef struct h5_link_info { /* H5L_info1_t and H5L_info2_t up to the union */
 #define H5T_INTEGER 0
 #define H5T_FLOAT 1
 #define H5T_STRING 3
+#define H5T_OPAQUE 5
 #define H5T_ENUM 8
 #define H5T_ORDER_LE 0
 #define H5T_ORDER_BE 1
@@ -103,6 +104,7 @@ typedef struct h5_filter_class { /* H5Z_class2_t */
 /* errors */
 #define H5E_MAJOR 0
 #define H5E_MINOR 1
+typedef herr_t (*h5_iterate_func)(hid_t id, const char *name, void *data);
 typedef herr_t (*h5_error_func)(hid_t stack, void *client_data);
 
 /* file images (core driver) */

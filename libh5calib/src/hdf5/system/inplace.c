@@ -140,30 +140,58 @@ static bool is_ours(const struct sigaction *action)
     return (action->sa_flags & SA_SIGINFO) && action->sa_sigaction == on_bus_error;
 }
 
-/* Where the program puts a handler above ours, that one passes on to us what it does not know,
- * if it passes on at all: were ours put above it once more, they would call each other. */
-static bool install(void)
+static bool same_action(const struct sigaction *a, const struct sigaction *b)
 {
-    struct sigaction found, ours;
-    if (sigaction(SIGBUS, NULL, &found) != 0)
-        return false;
-    if (installed)
-        return is_ours(&found);
-    before = found;
-    page_bytes = (uintptr_t)sysconf(_SC_PAGESIZE);
+    return a->sa_flags == b->sa_flags &&
+           (a->sa_flags & SA_SIGINFO ? a->sa_sigaction == b->sa_sigaction
+                                     : a->sa_handler == b->sa_handler);
+}
+
+static bool put_ours(void)
+{
+    struct sigaction ours, found;
     memset(&ours, 0, sizeof ours);
     ours.sa_sigaction = on_bus_error;
     ours.sa_mask = before.sa_mask;
     ours.sa_flags = SA_SIGINFO | SA_ONSTACK | (before.sa_flags & (SA_NODEFER | SA_RESTART));
-    installed = sigaction(SIGBUS, &ours, NULL) == 0;
-    return installed;
+    if (sigaction(SIGBUS, &ours, &found) != 0)
+        return false;
+    if (!is_ours(&found)) /* the program may have set another one since it was asked for */
+        before = found;
+    return true;
 }
 
-static void restore(void)
+/* Where the program puts a handler above ours, that one passes on to us what it does not know,
+ * if it passes on at all: were ours put above it once more, they would call each other. A program
+ * that remembered ours may put it back when we are done: what it had before is known here. */
+static bool install(void)
 {
     struct sigaction found;
-    if (sigaction(SIGBUS, NULL, &found) == 0 && is_ours(&found))
-        installed = sigaction(SIGBUS, &before, NULL) != 0;
+    if (sigaction(SIGBUS, NULL, &found) != 0)
+        return false;
+    if (installed)
+        return is_ours(&found);
+    if (is_ours(&found))
+        return installed = true;
+    before = found;
+    page_bytes = (uintptr_t)sysconf(_SC_PAGESIZE);
+    return installed = put_ours();
+}
+
+/* What the program set just then, and is taken away instead of ours, is put back. */
+static void restore(void)
+{
+    struct sigaction found, put = before, last;
+    if (sigaction(SIGBUS, NULL, &found) != 0 || !is_ours(&found) ||
+        sigaction(SIGBUS, &put, &found) != 0)
+        return;
+    installed = false;
+    for (int turn = 0; turn < 8 && !is_ours(&found) && !same_action(&found, &put); turn++) {
+        last = put;
+        put = found;
+        if (sigaction(SIGBUS, &put, &found) != 0 || same_action(&found, &last))
+            return;
+    }
 }
 
 unsigned h5calib_inplace_begin(void)

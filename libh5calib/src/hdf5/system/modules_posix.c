@@ -3,7 +3,7 @@
  */
 #if !defined(_WIN32)
 #ifndef _GNU_SOURCE
-#define _GNU_SOURCE /* dladdr, dl_iterate_phdr, memfd_create */
+#define _GNU_SOURCE /* dladdr, dl_iterate_phdr */
 #endif
 #include "hdf5/system/platform.h"
 
@@ -19,6 +19,7 @@
 #if defined(__linux__)
 #include <link.h>
 #include <sys/sendfile.h>
+#include <sys/syscall.h>
 #endif
 
 #include "core/core.h"
@@ -104,14 +105,18 @@ bool h5calib_module_search(const char *name, bool (*suits)(void *symbol, void *d
 #define COPY_FLAGS (RTLD_NOW | RTLD_LOCAL | RTLD_DEEPBIND)
 #endif
 
+#define MOST_COPIES 64 /* with names of their own: of one there is hardly ever a second */
+
 /* The copy lives in a file without a name: another inode, so the loader takes
- * it for another library and gives it globals of its own. */
+ * it for another library and gives it globals of its own. It looks at names first: no two copies
+ * may have the same. Called under the global lock. */
 static void *load_copy(const char *path)
 {
+    static unsigned copies;
     int source = open(path, O_RDONLY | O_CLOEXEC);
     if (source < 0)
         return NULL;
-    int copy = memfd_create("libhdf5-for-h5calib", MFD_CLOEXEC);
+    int copy = (int)syscall(SYS_memfd_create, "libhdf5-for-h5calib", 1U /* MFD_CLOEXEC */);
     struct stat status;
     void *handle = NULL;
     if (copy >= 0 && fstat(source, &status) == 0) {
@@ -119,8 +124,11 @@ static void *load_copy(const char *path)
         while (done < status.st_size &&
                sendfile(copy, source, &done, (size_t)(status.st_size - done)) > 0)
             ;
-        char name[64];
-        snprintf(name, sizeof name, "/proc/self/fd/%d", copy);
+        char dots[2 * MOST_COPIES + 1] = "", name[sizeof dots + 64];
+        for (unsigned i = 0; i < copies % MOST_COPIES; i++)
+            strcat(dots, "./");
+        copies++;
+        snprintf(name, sizeof name, "/proc/self/fd/%s%d", dots, copy);
         if (done == status.st_size)
             handle = dlopen(name, COPY_FLAGS);
     }

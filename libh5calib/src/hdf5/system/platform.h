@@ -26,6 +26,13 @@ typedef pthread_mutex_t h5calib_mutex;
 #define H5CALIB_RETURN_ADDRESS() __builtin_return_address(0)
 #endif
 
+/* Can a descriptor that HDF5 has be used here? Not where it may have a C library of its own. */
+#if defined(_WIN32)
+#define H5CALIB_SHARES_DESCRIPTORS 0
+#else
+#define H5CALIB_SHARES_DESCRIPTORS 1
+#endif
+
 /* Recursive locks. */
 void h5calib_mutex_init(h5calib_mutex *mutex);
 void h5calib_mutex_lock(h5calib_mutex *mutex);
@@ -78,10 +85,20 @@ static inline bool h5calib_stamp_equal(const h5calib_stamp *a, const h5calib_sta
 /* Now, on the clock the file system uses, in nanoseconds. */
 int64_t h5calib_file_clock(void);
 
-/* Open for reading; the descriptor is not inherited. -1 on failure. */
+/* Open a regular file for reading; the descriptor is not inherited. -1 on failure. */
 int h5calib_open(const char *path);
+/* Why it could not be opened just now. */
+typedef enum h5calib_trouble {
+    H5CALIB_NOT_THERE,
+    H5CALIB_NO_REGULAR_FILE,
+    H5CALIB_NOT_ALLOWED,
+    H5CALIB_NO_DESCRIPTOR, /* none is left */
+    H5CALIB_FAILED         /* the device, the network */
+} h5calib_trouble;
+h5calib_trouble h5calib_open_trouble(void);
+bool h5calib_no_descriptor_left(void);
 void h5calib_close(int fd);
-/* Read exactly n bytes at an offset; false if the file is shorter or fails. */
+/* Read exactly n bytes at an offset; false if the file is shorter (errno is 0) or fails. */
 bool h5calib_pread(int fd, void *buffer, size_t n, uint64_t offset);
 /* The same; false also if the file was cut short meanwhile: while it is, what lay behind the cut is
  * read as zeros. Then of `count` pieces, `step` bytes apart in the file and none in memory. */
@@ -97,7 +114,7 @@ void h5calib_will_need(int fd, uint64_t offset, uint64_t n);
 typedef struct h5calib_open_file {
     int fd;        /* -1 where it is only known by its path */
     bool writable; /* by some descriptor of this process */
-    bool flushed;  /* and the library that writes it has written everything out */
+    bool readable; /* by this one */
     h5calib_stamp stamp;
 } h5calib_open_file;
 
@@ -108,17 +125,26 @@ typedef struct h5calib_descriptors {
         bool regular;
     } *all;
     size_t n, capacity;
-    int lowest_free; /* what is opened next gets this one; -1: not listed yet */
+    bool counted; /* the system says how many there are, and these are all */
 } h5calib_descriptors;
 
-/* List them, or look at those known where they must still be all. `ours`: a descriptor that
- * need not be looked at. False where the system has no such list. */
-bool h5calib_look_at_descriptors(h5calib_descriptors *known, bool (*ours)(int fd));
-/* Path of an open descriptor, as of now. A name that opens the very file. */
-bool h5calib_fd_path(int fd, const h5calib_stamp *stamp, char *out, size_t size);
+typedef enum h5calib_listing {
+    H5CALIB_NOT_LISTED, /* the system has no such list */
+    H5CALIB_LISTED,
+    H5CALIB_CANNOT_LIST /* for want of a descriptor or memory */
+} h5calib_listing;
+/* List them, or look at those known where these are all. */
+h5calib_listing h5calib_look_at_descriptors(h5calib_descriptors *known);
+/* Path of an open descriptor, as of now, to be freed: a name that opens the very file. NULL: there
+ * is none. */
+char *h5calib_fd_path(int fd, const h5calib_stamp *stamp);
 
-/* Take links and dots out of a path in place; left as it is if there is no such file. */
-void h5calib_canonical_path(char *path, size_t size);
+/* Is that path no name in any folder: is the file renamed or deleted? */
+bool h5calib_is_fd_path(const char *path);
+
+bool h5calib_path_is_absolute(const char *path);
+/* The path without links and dots, to be freed; NULL if there is no such file. */
+char *h5calib_canonical_path(const char *path);
 
 /* All of this memory is about to be written: the system may give it at once, not page by page. */
 void h5calib_will_write(void *memory, size_t size);

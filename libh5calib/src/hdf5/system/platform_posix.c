@@ -3,7 +3,7 @@
  */
 #if !defined(_WIN32)
 #ifndef _GNU_SOURCE
-#define _GNU_SOURCE /* preadv2 */
+#define _GNU_SOURCE /* syscall, O_PATH */
 #endif
 #include "hdf5/system/platform.h"
 
@@ -20,8 +20,15 @@
 #include <time.h>
 #include <unistd.h>
 
-#if defined(__linux__) && !defined(MADV_POPULATE_WRITE)
+/* What the system has and an older C library has not. */
+#if defined(__linux__)
+#include <sys/syscall.h>
+#ifndef MADV_POPULATE_WRITE
 #define MADV_POPULATE_WRITE 23 /* of Linux 5.14 */
+#endif
+#ifndef RWF_NOWAIT
+#define RWF_NOWAIT 8 /* of Linux 4.14 */
+#endif
 #endif
 
 /* ---- locks ---------------------------------------------------------------- */
@@ -117,9 +124,45 @@ int64_t h5calib_file_clock(void)
     return now.tv_sec * 1000000000LL + now.tv_nsec;
 }
 
+/* Opening a pipe waits for who writes it, and a device may do anything: not even for a moment. */
 int h5calib_open(const char *path)
 {
-    return open(path, O_RDONLY | O_CLOEXEC);
+    struct stat status;
+    if (stat(path, &status) != 0)
+        return -1;
+    errno = EINVAL;
+    if (!S_ISREG(status.st_mode))
+        return -1;
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    if (fd < 0 && errno == EWOULDBLOCK) /* somebody has a lease on it, which has to end first */
+        fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+    if (fd >= 0 && (fstat(fd, &status) != 0 || !S_ISREG(status.st_mode))) {
+        close(fd);
+        errno = EINVAL;
+        return -1;
+    }
+    return fd;
+}
+
+h5calib_trouble h5calib_open_trouble(void)
+{
+    switch (errno) {
+    case ENOENT:
+    case ENOTDIR: return H5CALIB_NOT_THERE;
+    case EINVAL: return H5CALIB_NO_REGULAR_FILE;
+    case EMFILE:
+    case ENFILE: return H5CALIB_NO_DESCRIPTOR;
+    case EACCES:
+    case EPERM: return H5CALIB_NOT_ALLOWED;
+    default: return H5CALIB_FAILED;
+    }
+}
+
+bool h5calib_no_descriptor_left(void)
+{
+    const int fd = open("/", O_RDONLY | O_CLOEXEC);
+    h5calib_close(fd);
+    return fd < 0 && (errno == EMFILE || errno == ENFILE);
 }
 
 void h5calib_close(int fd)
@@ -130,10 +173,11 @@ void h5calib_close(int fd)
 
 bool h5calib_in_memory(int fd, uint64_t offset)
 {
-#ifdef RWF_NOWAIT
+#if defined(SYS_preadv2) /* the C library has a function for it only since 2.26 */
     char byte;
     const struct iovec one = {&byte, 1};
-    return preadv2(fd, &one, 1, (off_t)offset, RWF_NOWAIT) == 1;
+    const unsigned long low = (unsigned long)offset, high = sizeof low > 4 ? 0 : offset >> 32;
+    return syscall(SYS_preadv2, fd, &one, 1UL, low, high, RWF_NOWAIT) == 1;
 #else
     (void)fd, (void)offset;
     return false;
@@ -159,6 +203,8 @@ bool h5calib_pread(int fd, void *buffer, size_t n, uint64_t offset)
         ssize_t got = pread(fd, at, n, (off_t)offset);
         if (got < 0 && errno == EINTR)
             continue;
+        if (got == 0)
+            errno = 0;
         if (got <= 0)
             return false;
         at += got;
@@ -186,22 +232,29 @@ static bool look_at(int fd, struct h5calib_open_descriptor *out)
         return false;
     *out = (struct h5calib_open_descriptor){{.fd = fd}, regular};
     out->file.writable = (flags & O_ACCMODE) != O_RDONLY;
+    out->file.readable = (flags & O_ACCMODE) != O_WRONLY;
+#ifdef O_PATH
+    out->file.readable = out->file.readable && !(flags & O_PATH);
+#endif
     take_stamp(&status, &out->file.stamp);
     return true;
 }
 
-/* open() gives the lowest descriptor that is free. So while that one is free and none of the
- * others was closed, these are all, whatever they are now. (What was opened and moved to a high
- * descriptor is missed till the next listing; HDF5 moves none.) */
-static bool are_all(h5calib_descriptors *known, bool (*ours)(int fd))
+/* How many descriptors are open, as Linux says from 6.2 on; elsewhere some other number. */
+static uint64_t count_descriptors(void)
 {
-    if (known->lowest_free < 0 || fcntl(known->lowest_free, F_GETFD) >= 0)
+    struct stat status;
+    return stat(FD_FOLDER, &status) == 0 ? (uint64_t)status.st_size : 0;
+}
+
+/* If as many are open as were found, and all that were found are open, there are no others. */
+static bool are_all(h5calib_descriptors *known)
+{
+    if (!known->counted || count_descriptors() != known->n)
         return false;
-    for (size_t i = 0; i < known->n; i++) {
-        struct h5calib_open_descriptor *d = &known->all[i];
-        if (!ours(d->file.fd) && !look_at(d->file.fd, d))
+    for (size_t i = 0; i < known->n; i++)
+        if (!look_at(known->all[i].file.fd, &known->all[i]))
             return false;
-    }
     return true;
 }
 
@@ -227,53 +280,64 @@ static bool list(h5calib_descriptors *known, DIR *folder)
     return true;
 }
 
-bool h5calib_look_at_descriptors(h5calib_descriptors *known, bool (*ours)(int fd))
+h5calib_listing h5calib_look_at_descriptors(h5calib_descriptors *known)
 {
-    if (are_all(known, ours))
-        return true;
+    if (are_all(known))
+        return H5CALIB_LISTED;
+    known->counted = false;
     DIR *folder = opendir(FD_FOLDER);
-    known->lowest_free = -1;
     if (!folder)
-        return false;
-    const int lowest_free = dirfd(folder);
+        return errno == EMFILE || errno == ENFILE || errno == ENOMEM ? H5CALIB_CANNOT_LIST
+                                                                     : H5CALIB_NOT_LISTED;
     const bool ok = list(known, folder);
     closedir(folder);
-    if (ok)
-        known->lowest_free = lowest_free;
-    return ok;
+    known->counted = ok && known->n > 0 && count_descriptors() == known->n;
+    return ok ? H5CALIB_LISTED : H5CALIB_CANNOT_LIST;
 }
 
-bool h5calib_fd_path(int fd, const h5calib_stamp *stamp, char *out, size_t size)
+static bool leads_to(const char *path, const h5calib_stamp *stamp)
 {
     h5calib_stamp found;
-    char name[64];
-    snprintf(name, sizeof name, FD_FOLDER "/%d", fd);
-#if defined(__APPLE__)
-    char path[PATH_MAX];
-    if (size >= sizeof path && fcntl(fd, F_GETPATH, path) == 0) {
-        snprintf(out, size, "%s", path);
-        if (h5calib_stamp_path(out, &found) && h5calib_same_file(&found, stamp))
-            return true;
-    }
-#else
-    ssize_t n = readlink(name, out, size - 1);
-    if (n > 0) {
-        out[n] = 0;
-        if (h5calib_stamp_path(out, &found) && h5calib_same_file(&found, stamp))
-            return true;
-    }
-#endif
-    /* renamed away or deleted: the descriptor still names the inode */
-    snprintf(out, size, "%s", name);
-    return h5calib_stamp_path(out, &found) && h5calib_same_file(&found, stamp);
+    return h5calib_stamp_path(path, &found) && h5calib_same_file(&found, stamp);
 }
 
-void h5calib_canonical_path(char *path, size_t size)
+char *h5calib_fd_path(int fd, const h5calib_stamp *stamp)
 {
-    char *real = realpath(path, NULL);
-    if (real && strlen(real) < size)
-        memcpy(path, real, strlen(real) + 1);
-    free(real);
+    char *path = malloc(PATH_MAX + 1);
+    char name[64];
+    snprintf(name, sizeof name, FD_FOLDER "/%d", fd);
+    if (!path)
+        return NULL;
+#if defined(__APPLE__)
+    if (fcntl(fd, F_GETPATH, path) == 0 && leads_to(path, stamp))
+        return path;
+#else
+    const ssize_t n = readlink(name, path, PATH_MAX);
+    path[n > 0 ? n : 0] = 0;
+    if (n > 0 && leads_to(path, stamp))
+        return path;
+#endif
+    /* renamed away, deleted, or too long: the descriptor still names the inode */
+    snprintf(path, PATH_MAX, "%s", name);
+    if (leads_to(path, stamp))
+        return path;
+    free(path);
+    return NULL;
+}
+
+bool h5calib_is_fd_path(const char *path)
+{
+    return strncmp(path, FD_FOLDER "/", strlen(FD_FOLDER) + 1) == 0;
+}
+
+bool h5calib_path_is_absolute(const char *path)
+{
+    return path[0] == '/';
+}
+
+char *h5calib_canonical_path(const char *path)
+{
+    return realpath(path, NULL);
 }
 
 void h5calib_will_write(void *memory, size_t size)

@@ -50,7 +50,8 @@ def export_command(
     hidden = quiet or not sys.stdout.isatty()
     with errors_for_people(), Progress(*columns, TimeRemainingColumn(), disable=hidden) as bar:
         task = bar.add_task("", total=None)
-        path, name = split_reference(view) or (view, None)
+        found = split_reference(view)
+        path, name = (found.file, found.path) if found and found.file else (view, None)
         y, _, x = (roi or ":,:").partition(",")
         written = export(
             path,

@@ -11,7 +11,7 @@ import h5py
 import numpy as np
 
 from ..contents.layout import home_of, read_descriptor
-from ..contents.sources import split_reference
+from ..contents.place import place_of
 from ..errors import NotCalibratedError
 from ..reading.direct import read
 from .files import OpenFiles
@@ -106,7 +106,7 @@ def dask_array(place: Any, chunks: Any = None, threads: int | None = 1) -> Any:
 
     Parameters
     ----------
-    place : h5py.Dataset, ``"file:/path"`` or (file, path)
+    place : h5py.Dataset, ``"file:/path"``, pathlib.Path or (file, path)
     chunks : as for `dask.array.from_array`, optional
         By default blocks of whole frames of about 128 MiB, in step with the dataset's chunks.
     threads : int, optional
@@ -137,7 +137,7 @@ def dask_array(place: Any, chunks: Any = None, threads: int | None = 1) -> Any:
         from dask.base import tokenize
     except ImportError:
         raise ImportError("dask_array needs dask: pip install 'h5calib[dask]'") from None
-    lazy = LazyArray(*_place(place), threads=threads)
+    lazy = LazyArray(*_file_and_name(place), threads=threads)
     return dask.array.from_array(
         lazy,
         chunks=default_blocks(lazy) if chunks is None else chunks,
@@ -168,16 +168,13 @@ def default_blocks(lazy: LazyArray) -> tuple[int, ...]:
     return (max(1, min(frames, lazy.shape[0])), *lazy.shape[1:])
 
 
-def _place(place: Any) -> tuple[str, str]:
+def _file_and_name(place: Any) -> tuple[str, str]:
     if isinstance(place, h5py.Dataset):
         return place.file.filename, place.name
-    if isinstance(place, tuple):
-        path, name = place
-        return os.fspath(path), name
-    outside = split_reference(os.fspath(place))
-    if outside is None:
+    found = place_of(place)
+    if found is None or found.file is None:
         raise ValueError(f"{place!r} names no file and dataset: write 'file:/path'")
-    return outside
+    return found.file, found.path
 
 
 def _token(dataset: h5py.Dataset) -> str:

@@ -172,7 +172,10 @@ def test_other_raw_data(here, raw_options):
     assert same(both_ways(one), raw_of(1).astype("f4") - dark_of(1))
     shutil.move(one / "v.h5", two / "v.h5")
     refused(two, "raw")
-    run("relink", f"{two}/v.h5:/v", "--raw", f"{two}/r.h5:/raw")
+    arguments = ("relink", f"{two}/v.h5:/v", "--raw", f"{two}/r.h5:/raw")
+    assert "it has other values" in run(*arguments, status=1)
+    refused(two, "raw")
+    run(*arguments, "--changed")
     assert same(both_ways(two), raw_of(2).astype("f4") - dark_of(1))
 
 

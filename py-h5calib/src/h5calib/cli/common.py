@@ -20,6 +20,11 @@ links_option = click.option(
 console = Console(highlight=False, soft_wrap=True)
 
 
+def say(text: str) -> None:
+    """A line as it is: square brackets in names are no markup."""
+    console.print(text, markup=False)
+
+
 @contextmanager
 def errors_for_people() -> Iterator[None]:
     """Show the sentence of an expected error instead of a traceback."""

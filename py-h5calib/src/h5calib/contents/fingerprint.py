@@ -48,9 +48,30 @@ def fingerprint(source: Source, n_frame_axes: int | None = None) -> str | None:
         if n_frame_axes is None or np.any(values != values.flat[0]):
             crc = zlib.crc32(values.astype(values.dtype.newbyteorder("<")).tobytes(), crc)
             samples.append(f"{first}+{count}")
-    kind = "i1" if data.dtype == bool else f"{data.dtype.kind}{data.dtype.itemsize}"
+    kind = _kind(data)
     shape = "x".join(map(str, data.shape)) or "-"
     return f"{kind} {shape} {crc:08x} {' '.join(samples)}{_file(data)}" if samples else None
+
+
+def contradiction(data: h5py.Dataset, text: str, is_raw: bool) -> str | None:
+    """What tells that data is not what a fingerprint was made of; None where nothing does.
+
+    As the plugin compares it, but for the file: raw data may have more frames by now.
+    """
+    kind, lengths, crc, *samples = text.split()
+    shape = tuple(int(n) for n in lengths.split("x")) if lengths != "-" else ()
+    if kind != _kind(data):
+        return f"its type is {data.dtype}, it was {kind}"
+    grown = is_raw and data.shape[1:] == shape[1:] and data.shape[:1] >= shape[:1]
+    if data.shape != shape and not grown:
+        return f"its shape is {data.shape}, it was {shape}"
+    found = 0
+    for sample in samples:
+        if not sample.startswith("="):
+            first, count = (int(n) for n in sample.split("+"))
+            values = np.asarray(data[_selection(shape, first, count)])
+            found = zlib.crc32(values.astype(values.dtype.newbyteorder("<")).tobytes(), found)
+    return None if f"{found:08x}" == crc else "it has other values"
 
 
 def write_fingerprint(
@@ -63,6 +84,23 @@ def write_fingerprint(
     text = fingerprint(source, n_frame_axes)
     if text is not None:
         group.attrs[attribute] = np.bytes_(text.encode())
+
+
+def _kind(data: h5py.Dataset) -> str:
+    return "i1" if data.dtype == bool else f"{data.dtype.kind}{data.dtype.itemsize}"
+
+
+def _selection(shape: tuple[int, ...], first: int, count: int) -> tuple[int | slice, ...]:
+    """So many elements from one on, which are a box."""
+    if not shape:
+        return ()
+    k, inner = len(shape) - 1, 1
+    while k > 0 and count > shape[k] * inner:
+        inner *= shape[k]
+        k -= 1
+    index = [int(i) for i in np.unravel_index(first, shape)]
+    whole = (slice(None),) * (len(shape) - k - 1)
+    return (*index[:k], slice(index[k], index[k] + count // inner), *whole)
 
 
 def _file(data: h5py.Dataset) -> str:

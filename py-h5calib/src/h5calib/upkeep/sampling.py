@@ -10,6 +10,13 @@ from ..calibration.base import Calibration
 from ..contents.descriptor import Descriptor
 from ..contents.layout import home_of
 from ..contents.sources import Source
+from ..reading.direct import read
+
+
+def read_a_chunk(dataset: h5py.Dataset) -> None:
+    """Compute the first chunk, past what HDF5 remembers of it; OSError says why it cannot be."""
+    if dataset.size:
+        read(dataset, tuple(slice(0, length) for length in dataset.chunks or dataset.shape))
 
 
 def differing_chunk(

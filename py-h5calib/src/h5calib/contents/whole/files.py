@@ -109,7 +109,7 @@ def _change_a_copy(
             os.replace(temporary, path)
         else:
             original.close()  # a check is to find one file with this content
-            share_lock(held)
+            held.close()
             _exchange(temporary, path, check)
     sync_folder(path)
 
@@ -124,6 +124,13 @@ def _take_over(original: BinaryIO, path: str, temporary: str) -> None:
             os.chown(temporary, found.st_uid, found.st_gid)
 
 
+def _check(path: str, check: Callable[[], object]) -> None:
+    """Call it while nobody, this program included, has the file open for writing."""
+    with open(path, "rb", buffering=0) as file:
+        share_lock(file)
+        check()
+
+
 def _exchange(temporary: str, path: str, check: Callable[[], object]) -> None:
     """Give the new file its name, and take it back where the check fails."""
     old = f"{temporary}.old"
@@ -133,7 +140,7 @@ def _exchange(temporary: str, path: str, check: Callable[[], object]) -> None:
         shutil.copy2(path, old)
     try:
         os.replace(temporary, path)
-        check()
+        _check(path, check)
     except BaseException:
         os.replace(old, path)
         raise
@@ -164,10 +171,11 @@ def _change_in_place(
         write_all(held, [(block.offset, block.after) for block in blocks])
         os.fsync(held.fileno())
         if check is not None:
-            share_lock(held)
-            check()
+            held.close()
+            _check(path, check)
     except BaseException:
-        undo(held, end, blocks)
+        with open(path, "r+b", buffering=0) as file:
+            undo(file, end, blocks)
         remove_journal(path)
         raise
     remove_journal(path)

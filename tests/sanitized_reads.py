@@ -26,6 +26,7 @@ SUITES = [
     "test_in_place.py",
     "test_sizes.py",
     "test_forged.py",
+    "test_unwritten.py",
 ]
 
 

@@ -91,7 +91,7 @@ def test_newer_version_of_a_known_algorithm(single):
 
 
 def test_unknown_flag(single):
-    edit_words(single, lambda words: words.__setitem__(1, 2))
+    edit_words(single, lambda words: words.__setitem__(1, 8))
     fails(single, "install a newer libh5calib")
 
 

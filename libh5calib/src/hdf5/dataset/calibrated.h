@@ -38,6 +38,9 @@ typedef struct calibrated {
     h5calib_source constants[H5CALIB_MAX_CONSTANTS];
     char axes[H5CALIB_MAX_CONSTANTS][8];
     h5calib_cell_ids ids;
+    /* Raw data that was never written is missing; has it such? */
+    bool unwritten_is_missing;
+    enum { H5CALIB_WRITTEN_NOT_LOOKED, H5CALIB_ALL_WRITTEN, H5CALIB_NOT_ALL_WRITTEN } written;
     uint64_t *frames; /* raw frame of each frame, or NULL */
     uint64_t n_frames, n_raw_frames;
     uint32_t n_cells;

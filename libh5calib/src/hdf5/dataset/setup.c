@@ -300,6 +300,7 @@ static bool whole_frames(const calibrated *c, char *message, size_t size)
 bool h5calib_set_up(binding *b, calibrated *c, hid_t group, const h5calib_descriptor *d,
                     const unsigned *words, size_t n, char *message, size_t size)
 {
+    c->unwritten_is_missing = d->flags & H5CALIB_FLAG_UNWRITTEN;
     h5calib_cell_ids_open(b, c->home, group, &c->ids);
     if (!h5calib_find_algorithm(c, d->algorithm, message, size) ||
         !take_dataset(b, c, group, words, n, message, size) ||

@@ -67,6 +67,7 @@
     X(H5Pget_virtual_count, herr_t, (hid_t, size_t *))                                             \
     X(H5Pget_virtual_filename, h5_ssize_t, (hid_t, size_t, char *, size_t))                        \
     X(H5Pget_virtual_dsetname, h5_ssize_t, (hid_t, size_t, char *, size_t))                        \
+    X(H5Pget_virtual_vspace, hid_t, (hid_t, size_t))                                               \
     X(H5Aexists, htri_t, (hid_t, const char *))                                                    \
     X(H5Aopen, hid_t, (hid_t, const char *, hid_t))                                                \
     X(H5Aget_type, hid_t, (hid_t))                                                                 \
@@ -86,6 +87,7 @@
     X(H5Dget_create_plist, hid_t, (hid_t))                                                         \
     X(H5Dget_access_plist, hid_t, (hid_t))                                                         \
     X(H5Dread, herr_t, (hid_t, hid_t, hid_t, hid_t, hid_t, void *))                                \
+    X(H5Dget_space_status, herr_t, (hid_t, int *))                                                 \
     X(H5Dget_offset, haddr_t, (hid_t))                                                             \
     X(H5Dget_chunk_info_by_coord, herr_t,                                                          \
       (hid_t, const hsize_t *, unsigned *, haddr_t *, hsize_t *))                                  \
@@ -101,6 +103,9 @@
     X(H5Tcreate, hid_t, (int, size_t))                                                             \
     X(H5Tset_tag, herr_t, (hid_t, const char *))                                                   \
     X(H5Tget_tag, char *, (hid_t))                                                                 \
+    X(H5Sget_select_bounds, herr_t, (hid_t, hsize_t *, hsize_t *))                                 \
+    X(H5Sis_regular_hyperslab, htri_t, (hid_t))                                                    \
+    X(H5Sget_regular_hyperslab, herr_t, (hid_t, hsize_t *, hsize_t *, hsize_t *, hsize_t *))       \
     X(H5Tcopy, hid_t, (hid_t))                                                                     \
     X(H5Tclose, herr_t, (hid_t))                                                                   \
     X(H5Tget_class, int, (hid_t))                                                                  \

@@ -14,9 +14,8 @@
 #include <string.h>
 
 #include "core/processor.h"
-#include "core/sizes.h"
 #include "hdf5/dataset/constants.h"
-#include "hdf5/system/policy.h"
+#include "hdf5/work/raw.h"
 
 #define LEAST_BLOCK 16384
 #define MOST_BLOCK 131072    /* raw pixels read are to stay in the cache */
@@ -30,77 +29,6 @@
 #define PARALLEL_PIXELS 32768
 
 _Static_assert(sizeof(h5calib_job) + sizeof(size_t) <= H5CALIB_FRAME_BYTES, "limits.c counts less");
-
-/* ---- raw data, where HDF5 has to read it --------------------------------------------------- */
-
-static size_t values_per_pixel(const calibrated *c)
-{
-    return c->algorithm->raw_layout == H5CALIB_RAW_ONE ? 1 : 2;
-}
-
-static size_t raw_frame_bytes(const calibrated *c, const h5calib_box *at)
-{
-    return values_per_pixel(c) * at->rows * at->columns * c->raw.element;
-}
-
-/* The box in the axes of the raw dataset. */
-static void raw_box(const calibrated *c, const h5calib_box *at, hsize_t *start, hsize_t *count)
-{
-    const int lead = c->rank - 2;
-    const h5calib_raw_layout layout = c->algorithm->raw_layout;
-    int k = 0;
-    for (int i = 0; i < c->rank; i++) {
-        if (i == lead && layout == H5CALIB_RAW_FIRST) {
-            start[k] = 0;
-            count[k++] = 2;
-        }
-        start[k] = at->start[i];
-        count[k++] = at->count[i];
-    }
-    if (layout == H5CALIB_RAW_LAST) {
-        start[k] = 0;
-        count[k] = 2;
-    }
-}
-
-static bool read_selected(binding *b, const calibrated *c, const h5calib_box *at, char *raw,
-                          char *message, size_t size)
-{
-    hsize_t start[H5CALIB_MAX_RANK], count[H5CALIB_MAX_RANK];
-    raw_box(c, at, start, count);
-    const uint64_t *frames = c->frames + at->start[0];
-    for (size_t i = 0, n; i < at->frames; i += n) {
-        for (n = 1; i + n < at->frames && frames[i + n] == frames[i] + n; n++)
-            ;
-        start[0] = frames[i];
-        count[0] = n;
-        if (!h5calib_source_read(b, &c->raw, start, count, raw + i * raw_frame_bytes(c, at),
-                                 message, size))
-            return false;
-    }
-    return true;
-}
-
-static bool read_raw(binding *b, h5calib_work *w, char *message, size_t size)
-{
-    const calibrated *c = w->c;
-    hsize_t start[H5CALIB_MAX_RANK], count[H5CALIB_MAX_RANK];
-    const uint64_t frames = w->at.frames;
-    uint64_t bytes;
-    if (!h5calib_product(&frames, 1, raw_frame_bytes(c, &w->at), H5CALIB_MOST_BYTES, &bytes))
-        bytes = UINT64_MAX;
-    if (!h5calib_within_bound("raw data of the frames asked for", bytes, message, size))
-        return false;
-    w->raw = malloc((size_t)bytes + 1);
-    if (!w->raw) {
-        h5calib_say(message, size, "out of memory for raw data");
-        return false;
-    }
-    if (c->frames)
-        return read_selected(b, c, &w->at, w->raw, message, size);
-    raw_box(c, &w->at, start, count);
-    return h5calib_source_read(b, &c->raw, start, count, w->raw, message, size);
-}
 
 /* Can the helpers read all of it themselves? */
 static bool mapped(binding *b, const h5calib_work *w)
@@ -142,6 +70,8 @@ static h5calib_run run_at(const h5calib_work *w, const h5calib_job *j, const spa
     if (c->algorithm->raw_layout != H5CALIB_RAW_ONE)
         run.raw[1] = raw + (pairs ? c->raw.element : plane);
     run.out = j->out + (s->row * width + s->first) * h5calib_dtype_size(c->dtype);
+    if (w->missing)
+        run.missing = w->missing + (j->number * w->at.rows + s->row) * w->at.columns + s->first;
     run.first = (y0 + s->row) * nx + x0 + s->first;
     run.count = s->n;
     return run;
@@ -155,7 +85,7 @@ static const char *raw_pixels(const h5calib_work *w, const h5calib_job *j, const
     if (w->raw) {
         const size_t step = (c->algorithm->raw_layout == H5CALIB_RAW_LAST ? 2 : 1) * c->raw.element;
         *plane = w->at.rows * w->at.columns * c->raw.element;
-        return w->raw + j->number * raw_frame_bytes(c, &w->at) +
+        return w->raw + j->number * h5calib_raw_frame_bytes(c, &w->at) +
                (s->row * w->at.columns + s->first) * step;
     }
     const size_t row = (size_t)w->at.start[c->rank - 2] + s->row;
@@ -337,7 +267,7 @@ static void cut(h5calib_work *w)
 static bool all_around(const h5calib_work *w)
 {
     return !w->c->frames && w->at.rows == w->c->dims[w->c->rank - 2] &&
-           w->at.frames * raw_frame_bytes(w->c, &w->at) >= ALL_AROUND_BYTES;
+           w->at.frames * h5calib_raw_frame_bytes(w->c, &w->at) >= ALL_AROUND_BYTES;
 }
 
 static bool make_scratch(h5calib_work *w)
@@ -359,6 +289,7 @@ static bool make_scratch(h5calib_work *w)
 void h5calib_work_end(h5calib_work *w)
 {
     free(w->raw);
+    free(w->missing);
     free(w->jobs);
     free(w->groups);
     for (size_t i = 0; w->scratch && i < w->task.most_workers; i++)
@@ -428,7 +359,7 @@ bool h5calib_work_prepare(binding *b, h5calib_work *w, calibrated *c, const h5ca
                           size_t size)
 {
     if (begin_work(b, w, c, at, legacy_cell, &out, 1, threads, message, size) &&
-        (mapped(b, w) || read_raw(b, w, message, size)) &&
+        (mapped(b, w) || h5calib_raw_read(b, w, message, size)) &&
         h5calib_jobs_choose_constants(b, w, message, size) &&
         arrange(w, at, &out, 1, message, size))
         return true;

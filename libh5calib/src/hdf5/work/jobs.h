@@ -25,6 +25,7 @@ typedef struct h5calib_work {
     calibrated *c;
     h5calib_box at;           /* the first box; others have the same rows and columns */
     size_t n_jobs;            /* frames of all boxes */
+    unsigned char *missing;   /* with `raw`: for each pixel, was it never written? NULL: all were */
     char *raw;                /* the box as HDF5 read it, or NULL: blocks read for themselves */
     h5calib_scratch *scratch; /* raw pixels of a block, for each worker */
     h5calib_strip *strips; /* constants that are not kept, for each worker; NULL: there are none */

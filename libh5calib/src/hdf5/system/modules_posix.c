@@ -98,10 +98,10 @@ bool h5calib_module_search(const char *name, bool (*suits)(void *symbol, void *d
 }
 
 /* Own symbols first, even where the executable brings a libhdf5; AddressSanitizer
- * does not allow that. */
+ * does not allow that, and musl has no such loading: there is no copy there. */
 #if defined(__SANITIZE_ADDRESS__)
 #define COPY_FLAGS (RTLD_NOW | RTLD_LOCAL)
-#else
+#elif defined(RTLD_DEEPBIND)
 #define COPY_FLAGS (RTLD_NOW | RTLD_LOCAL | RTLD_DEEPBIND)
 #endif
 
@@ -112,6 +112,10 @@ bool h5calib_module_search(const char *name, bool (*suits)(void *symbol, void *d
  * may have the same. Called under the global lock. */
 static void *load_copy(const char *path)
 {
+#if !defined(COPY_FLAGS)
+    (void)path;
+    return NULL;
+#else
     static unsigned copies;
     int source = open(path, O_RDONLY | O_CLOEXEC);
     if (source < 0)
@@ -136,6 +140,7 @@ static void *load_copy(const char *path)
     if (copy >= 0)
         close(copy);
     return handle;
+#endif
 }
 
 static bool any_symbol(void *symbol, void *data)

@@ -185,3 +185,42 @@ def test_help_names_every_command(run):
     text = run("--help")
     for name in ("info", "create", "relink", "new-identity", "clean", "doctor"):
         assert name in text
+
+
+@pytest.mark.parametrize("name", ["[run7]", "[/b]", "[bold]x", "a[/]b"])
+def test_brackets_are_no_markup(run, tmp_path, monkeypatch, name):
+    folder = tmp_path / name
+    folder.mkdir(parents=True)
+    with h5py.File(folder / "raw.h5", "w") as file:
+        file["raw"], file["dark"] = np.ones((2, 4, 4), "u2"), np.ones((4, 4))
+    given = ("--raw", f"{folder}/raw.h5:/raw", "--algorithm", "pedestal")
+    given += ("--constant", f"pedestal={folder}/raw.h5:/dark", "--comment", f"{name} first try")
+    assert str(folder / "view.h5") in run("create", folder / "view.h5", *given)
+    assert f"{name} first try" in run("info", folder / "view.h5")
+    assert str(folder / "view.h5") in run("verify", folder / "view.h5")
+    out = folder / "k.h5"
+    assert str(out) in run("constants", out, "--dark", f"{folder}/raw.h5:/raw")
+
+
+WRONG = [
+    ("constants", "k.h5", "--dark", "raw.h5:/data/raw", "--passes", "0"),
+    ("constants", "k.h5", "--dark", "raw.h5:/data/raw", "--cell-ids", "constants.h5:/pedestal"),
+    ("create", "v.h5", "--raw", ".", "--constants", "AGIPD{}.h5"),
+    ("create", "v.h5", "--raw", "raw.h5:/data", "--algorithm", "pedestal"),
+    (*CREATE, *GAIN, "--chunks", "1,x"),
+    (*CREATE, *GAIN, "--frames", "9:x"),
+    (*CREATE, *GAIN, "--dtype", "nope"),
+    ("create", "nowhere/v.h5", *CREATE[2:], *GAIN),
+    ("info", "."),
+    ("verify", "constants.h5:/nope"),
+    ("relink", "view.h5:/x", "--raw", "raw.h5:/data/raw"),
+    ("clean", "raw.h5:/data"),
+]
+
+
+@pytest.mark.parametrize("arguments", WRONG, ids=lambda a: " ".join(a)[:60])
+def test_no_input_ends_in_a_traceback(files, arguments):
+    result = CliRunner().invoke(main, arguments)
+    assert result.exit_code in (1, 2), result.output
+    assert isinstance(result.exception, SystemExit)
+    assert "Error: " in result.output

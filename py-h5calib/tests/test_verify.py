@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
 
 import h5py
+import numpy as np
 import pytest
 from click.testing import CliRunner
 
@@ -93,7 +99,7 @@ def test_cells_that_the_constants_do_not_have(folder):
     with h5py.File(folder / "raw.h5", "r+") as file:
         file["cells"][3] = 9
     text = run("verify", f"{folder}/view.h5:/calibrated", "--values", status=1)
-    assert "CHANGED: values cannot be computed: memory cell 9 lies outside" in text
+    assert "NOT CHECKED: values cannot be computed: memory cell 9 lies outside" in text
 
 
 def test_missing_or_of_another_shape(folder):
@@ -108,9 +114,10 @@ def test_missing_or_of_another_shape(folder):
     assert "CHANGED: constant gain has shape [2, 3, 8, 16], it had [4, 3, 8, 16]" in text
     assert "CHANGED: constant threshold has dtype float64, it had float32" in text
     assert (
-        "CHANGED: constant pedestal is missing: constant pedestal: no dataset '/pedestal'" in text
+        "NOT CHECKED: constant pedestal is missing: constant pedestal: no dataset '/pedestal'"
+        in text
     )
-    assert "CHANGED: values cannot be computed: something is missing" in text
+    assert "NOT CHECKED: values cannot be computed: something is missing" in text
     (folder / "raw.h5").unlink()
     text = run("verify", f"{folder}/view.h5:/calibrated", status=1)
     assert "raw is missing: raw: there is no file" in text
@@ -164,6 +171,71 @@ def test_several_axes_of_frames(tmp_path, rng):
 
 
 def test_files_without_and_of_the_first_h5calib(folder, tmp_path):
-    assert "has no calibrated datasets" in run("verify", folder / "raw.h5", status=1)
-    assert "no dataset /x in" in run("verify", f"{folder}/view.h5:/x", status=1)
-    assert "is not a calibrated dataset" in run("verify", f"{folder}/raw.h5:/raw", status=1)
+    assert "has no calibrated datasets" in run("verify", folder / "raw.h5", status=2)
+    assert "no dataset /x in" in run("verify", f"{folder}/view.h5:/x", status=2)
+    assert "is not a calibrated dataset" in run("verify", f"{folder}/raw.h5:/raw", status=2)
+
+
+def test_what_reading_would_do(tmp_path, rng):
+    """A raw file that was replaced, without a digest of it; then one that is gone."""
+
+    def write(seed):
+        with h5py.File(tmp_path / "new.h5", "w") as file:
+            file["raw"] = rng.integers(0, 1000, (4, 16, 16), dtype="u2")
+        (tmp_path / "new.h5").rename(tmp_path / "raw.h5")
+
+    write(1)
+    with h5py.File(tmp_path / "view.h5", "w") as file:
+        raw, pedestal = f"{tmp_path}/raw.h5:/raw", h5calib.Pedestal(np.zeros((16, 16)))
+        h5calib.create_calibrated_dataset(file, "c", raw, pedestal)
+    assert "ok: reading is possible" in run("verify", tmp_path / "view.h5")
+    write(2)
+    text = run("verify", tmp_path / "view.h5", status=1)
+    assert "CHANGED: reading is refused" in text
+    assert "nothing changed" not in text
+    (tmp_path / "raw.h5").unlink()
+    text = run("verify", tmp_path / "view.h5", status=2)
+    assert "NOT CHECKED: reading is refused" in text
+    assert "NOT CHECKED: raw is missing" in text
+    (tmp_path / "raw.h5").write_bytes(b"no HDF5")
+    assert "not all could be checked" in run("verify", tmp_path / "view.h5", status=2)
+
+
+def test_a_missing_decompressor_is_no_change(tmp_path, rng):
+    pytest.importorskip("hdf5plugin")
+    code = (
+        "import h5py, hdf5plugin, numpy as np, h5calib, sys\n"
+        "with h5py.File('raw.h5', 'w') as f:\n"
+        "    f.create_dataset('raw', data=np.arange(512, dtype='u2').reshape(2, 16, 16),\n"
+        "                     chunks=(1, 16, 16), **hdf5plugin.Zstd())\n"
+        "with h5py.File('view.h5', 'w') as f:\n"
+        "    h5calib.create_calibrated_dataset(f, 'c', 'raw.h5:/raw',\n"
+        "        h5calib.Pedestal(np.zeros((16, 16))), digest_raw=True)\n"
+    )
+    subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=True)
+    verify = "import sys; from h5calib.cli import main; main(['verify', 'view.h5', '--json'])"
+    done = subprocess.run(
+        [sys.executable, "-c", verify], cwd=tmp_path, capture_output=True, text=True
+    )
+    assert done.returncode == 2, done.stdout + done.stderr
+    findings = json.loads(done.stdout)["datasets"]["view.h5:/c"]
+    wrong = [f for f in findings if f["ok"] is False]
+    assert {f["what"] for f in wrong} == {"raw", "reading"}
+    assert not any(f["checked"] for f in wrong)
+
+
+def test_a_folder_as_json(folder):
+    (folder / "notes.txt").write_text("no HDF5")
+    (folder / "deep").mkdir()
+    shutil.copy(folder / "view.h5", folder / "deep/other.h5")
+    found = json.loads(run("verify", folder, "--json", status=2))  # the copy's links lead nowhere
+    assert found["status"] == 2
+    assert len(found["datasets"]) == 4
+    assert run("verify", folder / "view.h5", "--quiet") == ""
+
+
+def test_a_view_of_the_first_h5calib():
+    path = Path(__file__).parents[2] / "tests/golden/version0.h5"
+    text = run("verify", path)
+    assert "not recorded: all made by the first h5calib" in text
+    assert "ok: reading is possible" in text

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -26,12 +27,23 @@ def say(text: str) -> None:
 
 
 @contextmanager
-def errors_for_people() -> Iterator[None]:
-    """Show the sentence of an expected error instead of a traceback."""
+def errors_for_people(status: int = 1) -> Iterator[None]:
+    """Show the sentence of an error instead of a traceback, and end with that status.
+
+    With H5CALIB_TRACEBACK set it is shown: where an error is one of ours.
+    """
     try:
         yield
-    except (OSError, ValueError, TypeError, KeyError) as error:
-        raise click.ClickException(str(error)) from error
+    except (click.ClickException, click.Abort, click.exceptions.Exit):
+        raise
+    except Exception as error:
+        if os.environ.get("H5CALIB_TRACEBACK"):
+            raise
+        expected = isinstance(error, (OSError, ValueError, TypeError, KeyError))
+        kind = "" if expected else f"{type(error).__name__}: "
+        failed = click.ClickException(f"{kind}{error}")
+        failed.exit_code = status
+        raise failed from error
 
 
 def split_pairs(pairs: tuple[str, ...], option: str) -> dict[str, str]:

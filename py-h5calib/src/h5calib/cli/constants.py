@@ -24,7 +24,7 @@ from ..darks.frames import number_of_cells
 from ..darks.picture import draw
 from ..darks.statistics import frames_to_read
 from ..darks.store import WRITERS
-from .common import console, errors_for_people
+from .common import console, errors_for_people, say
 
 _RULE = BadPixelRule()
 _RECORDED = ("clip", "passes", "offset_sigma", "noise_sigma", "stages", "missing_value")
@@ -65,7 +65,13 @@ _RECORDED = ("clip", "passes", "offset_sigma", "noise_sigma", "stages", "missing
     show_default=True,
     help="Leave out values so many robust sigmas from their pixel's median.",
 )
-@click.option("--passes", default=2, show_default=True, help="1: no clipping, 3: twice, ...")
+@click.option(
+    "--passes",
+    type=click.IntRange(1),
+    default=2,
+    show_default=True,
+    help="1: no clipping, 3: twice, ...",
+)
 @click.option("--offset-sigma", default=_RULE.offset_sigma, show_default=True, help="Bad beyond.")
 @click.option("--noise-sigma", default=_RULE.noise_sigma, show_default=True, help="Bad beyond.")
 @click.option("--picture", metavar="FILE.png", help="Draw pedestal, noise and bad pixels.")
@@ -93,15 +99,15 @@ def constants(out: str, runs: tuple[str, ...], **given: Any) -> None:
     for number, (statistics, bad) in found.items():
         where = "" if number is None else f"module {number}: "
         for why, count in statistics.left_out.items():
-            console.print(f"{where}left out: {count} {why}")
+            say(f"{where}left out: {count} {why}")
         shares = ", ".join(
             f"{share:.2%}" if values.any() else "left out"
             for share, values in zip(
                 (bad != 0).mean(axis=(0, 2, 3)), statistics.count.swapaxes(0, 1), strict=True
             )
         )
-        console.print(f"{where}bad pixels by gain stage: {shares}")
-    console.print(f"{out}: {layout}, {', '.join(made)}")
+        say(f"{where}bad pixels by gain stage: {shares}")
+    say(f"{out}: {layout}, {', '.join(made)}")
 
 
 def _read(
@@ -119,7 +125,7 @@ def _read(
         given["missing_value"] or None,
     )
     for note in darks.notes:
-        console.print(f"found: {note}")
+        say(f"found: {note}")
     rule = BadPixelRule(given["offset_sigma"], given["noise_sigma"])
     found: dict[int | None, tuple[Statistics, np.ndarray]] = {}
     with Progress(console=console, transient=True) as progress:
@@ -128,7 +134,7 @@ def _read(
             measured = _measure(progress, name, those, darks.stages, given)
             result, notes = with_stages(measured, stages)
             for note in notes:
-                console.print(f"{name}: {note}")
+                say(f"{name}: {note}")
             found[number] = result, bad_pixels(result, rule)
     return darks.layout, found
 

@@ -15,7 +15,7 @@ from ..files import LAYOUTS, guess, plan_view, write_view
 from ..files.euxfel.constants import mask_name
 from ..files.euxfel.files import write_run
 from ..files.view import refuse_raw_file
-from .common import console, errors_for_people, links_option, split_pairs
+from .common import errors_for_people, links_option, say, split_pairs
 from .frames import HELP as FRAMES_HELP
 from .frames import parse_frames
 from .target import opened_view
@@ -87,7 +87,7 @@ def create(view: str, **given: Any) -> None:
         common = {"chunks": chunks, **{name: given[name] for name in names}}
         given["frames"] = parse_frames(given["frames"])
         for line in (_plain if _is_plain(given) else _layout)(view, given, common):
-            console.print(line)
+            say(line)
 
 
 def _is_plain(given: dict[str, Any]) -> bool:

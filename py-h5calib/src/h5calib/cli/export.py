@@ -10,7 +10,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from ..contents.sources import split_reference
 from ..exporting.stored import COMPRESSIONS, export
-from .common import console, errors_for_people
+from .common import errors_for_people, say
 
 _SPAN = re.compile(r"(\d*):(\d*)$")
 
@@ -67,7 +67,7 @@ def export_command(
             progress=lambda done, total: bar.update(task, completed=done, total=total),
         )
     if not quiet:
-        console.print(f"{output}:{written} written and compared", markup=False)
+        say(f"{output}:{written} written and compared")
 
 
 def _span(text: str | None, option: str) -> slice | None:

@@ -8,12 +8,13 @@ from typing import Any
 import click
 import h5py
 from rich.table import Table
+from rich.text import Text
 
 from .. import describe
 from ..contents.layout import filter_words, hard_links, opened_for_reading
 from ..contents.sources import split_reference
 from ..errors import MissingObjectError
-from .common import console, errors_for_people
+from .common import console, errors_for_people, say
 
 
 @click.command()
@@ -29,7 +30,7 @@ def info(file: str, as_json: bool) -> None:
     for path, description in found.items():
         console.print(_table(path, description))
     if not found:
-        console.print(f"{file} has no calibrated datasets")
+        say(f"{file} has no calibrated datasets")
 
 
 def _collect(name: str, path: str | None) -> dict[str, dict[str, Any]]:
@@ -46,7 +47,7 @@ def _collect(name: str, path: str | None) -> dict[str, dict[str, Any]]:
 
 
 def _table(path: str, description: dict[str, Any]) -> Table:
-    table = Table(title=path, title_justify="left", show_header=False)
+    table = Table(title=Text(path), title_justify="left", show_header=False)
     table.add_column(style="bold")
     table.add_column(overflow="fold")
     description = dict(description)
@@ -55,10 +56,10 @@ def _table(path: str, description: dict[str, Any]) -> Table:
         if value is None or value == {}:
             continue
         text = _place(value) if isinstance(value, dict) and "path" in value else _text(value)
-        table.add_row(name.replace("_", " "), text)
+        table.add_row(name.replace("_", " "), Text(text))
     for name, constant in constants.items():
         details = (f"{k} {_text(v)}" for k, v in constant.items() if v and k not in _PLACE)
-        table.add_row(name, "\n".join([_place(constant), *details]))
+        table.add_row(Text(name), Text("\n".join([_place(constant), *details])))
     return table
 
 

@@ -14,18 +14,24 @@ from ..contents.layout import read_descriptor
 from ..contents.sources import Source
 from ..creating.write import digest_of
 from .rebuilding import rebuild, sources_of
-from .sampling import differing_chunk
+from .sampling import differing_chunk, read_a_chunk
 
 SAMPLES = 8
+_OTHERS = "is not the data that the calibrated dataset was made with"  # as the plugin says it
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that was looked at. `ok` is None where nothing was recorded to compare with."""
+    """One thing that was looked at.
+
+    `ok` is None where nothing was recorded to compare with, and False where it changed, or where
+    `checked` is False: it is missing, or cannot be read here.
+    """
 
     what: str
     ok: bool | None
     message: str
+    checked: bool = True
 
 
 def verify(dataset: h5py.Dataset, values: bool = False, samples: int = SAMPLES) -> list[Finding]:
@@ -44,7 +50,8 @@ def verify(dataset: h5py.Dataset, values: bool = False, samples: int = SAMPLES) 
     Returns
     -------
     list of Finding
-        All is well where none has `ok` False.
+        All is well where none has `ok` False. The one called "reading" says whether a chunk could
+        be read, by the plugin, as any program would.
 
     Examples
     --------
@@ -59,16 +66,28 @@ def verify(dataset: h5py.Dataset, values: bool = False, samples: int = SAMPLES) 
     """
     descriptor = read_descriptor(dataset)
     if descriptor is None:
-        return [Finding("all", None, "made by the first h5calib, which recorded no digests")]
+        old = Finding("all", None, "made by the first h5calib, which recorded no digests")
+        return [old, _read(dataset)]
     with ExitStack() as files:
         sources = sources_of(dataset, descriptor, files)
         recorded = _recorded(dataset)
         found = [_compare(what, source, recorded.get(what, {})) for what, source in sources.items()]
+        found.append(_read(dataset))
         if values and any(isinstance(source, Exception) for source in sources.values()):
-            found.append(Finding("values", False, "cannot be computed: something is missing"))
+            why = "cannot be computed: something is missing"
+            found.append(Finding("values", False, why, checked=False))
         elif values:
             found.append(_compare_values(dataset, descriptor, sources, samples))
     return found
+
+
+def _read(dataset: h5py.Dataset) -> Finding:
+    """What reading says: of raw data or constants that are others, that they are."""
+    try:
+        read_a_chunk(dataset)
+    except OSError as error:
+        return Finding("reading", False, f"is refused: {error}", checked=_OTHERS in str(error))
+    return Finding("reading", True, "is possible, a chunk was read")
 
 
 def _compare_values(
@@ -78,7 +97,7 @@ def _compare_values(
         calibration = rebuild(dataset, descriptor, sources)
         wrong = differing_chunk(dataset, descriptor, calibration, sources, samples)
     except (OSError, ValueError) as error:  # what changed can be the reason
-        return Finding("values", False, f"cannot be computed: {error}")
+        return Finding("values", False, f"cannot be computed: {error}", checked=False)
     return Finding("values", wrong is None, wrong or "as the NumPy reference")
 
 
@@ -96,7 +115,7 @@ def _recorded(dataset: h5py.Dataset) -> dict[str, dict]:
 
 def _compare(what: str, source: Source | Exception, recorded: dict) -> Finding:
     if isinstance(source, Exception):
-        return Finding(what, False, f"is missing: {source}")
+        return Finding(what, False, f"is missing: {source}", checked=False)
     shape, dtype = list(source.data.shape), str(np.dtype(source.data.dtype))
     if recorded.get("shape", shape) != shape:
         return Finding(what, False, f"has shape {shape}, it had {recorded['shape']}")
@@ -104,6 +123,10 @@ def _compare(what: str, source: Source | Exception, recorded: dict) -> Finding:
         return Finding(what, False, f"has dtype {dtype}, it had {recorded['dtype']}")
     if not recorded.get("sha256"):
         return Finding(what, None, "is there; no digest was recorded")
-    if digest_of(source.data) != recorded["sha256"]:
+    try:
+        digest = digest_of(source.data)
+    except OSError as error:  # a filter that is not installed, a damaged file
+        return Finding(what, False, f"cannot be read: {error}", checked=False)
+    if digest != recorded["sha256"]:
         return Finding(what, False, "has other values than when the dataset was created")
     return Finding(what, True, "as recorded")

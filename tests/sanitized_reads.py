@@ -27,6 +27,7 @@ SUITES = [
     "test_sizes.py",
     "test_forged.py",
     "test_unwritten.py",
+    "test_external.py",
 ]
 
 

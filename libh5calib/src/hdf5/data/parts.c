@@ -136,6 +136,15 @@ static bool can_be_locked(binding *b, const char *path, char *message, size_t si
     return true;
 }
 
+static bool has_external_storage(binding *b, hid_t dataset)
+{
+    hid_t plist = b->api.H5Dget_create_plist(dataset);
+    const bool has = plist >= 0 && b->api.H5Pget_external_count(plist) > 0;
+    if (plist >= 0)
+        b->api.H5Pclose(plist);
+    return has;
+}
+
 static bool open_source(binding *b, search *s, view *owner, const char *file, const char *name,
                         int *height, char *message, size_t size)
 {
@@ -143,6 +152,10 @@ static bool open_source(binding *b, search *s, view *owner, const char *file, co
     bool ok, unknown;
     view *v = owner;
     char *path = place(owner, file, why, sizeof why);
+    if (path && strcmp(file, ".") != 0 && !h5calib_may_reach(owner, path, message, size)) {
+        free(path);
+        return false;
+    }
     if (path && strcmp(file, ".") == 0)
         owner->uses++;
     else if (!path || !(v = h5calib_reach(b, path, NULL, &unknown, why, sizeof why))) {
@@ -151,6 +164,13 @@ static bool open_source(binding *b, search *s, view *owner, const char *file, co
         return false;
     }
     hid_t dataset = b->api.H5Dopen2(v->file, name, H5P_DEFAULT);
+    if (dataset >= 0 && has_external_storage(b, dataset) &&
+        !h5calib_may_reach(v, NULL, message, size)) {
+        b->api.H5Dclose(dataset);
+        h5calib_view_release(b, v);
+        free(path);
+        return false;
+    }
     ok = dataset >= 0 && (v->fd >= 0 || v == owner);
     if (ok && sources_are_shared(b))
         ok = hold(s, v);

@@ -84,7 +84,8 @@ static bool take_storage(binding *b, h5calib_source *s, char *message, size_t si
     s->calibrated = api->H5Pget_nfilters(plist) > 0 &&
                     api->H5Pget_filter_by_id2(plist, H5CALIB_FILTER_ID, &flags, &none, NULL, 0,
                                               NULL, NULL) >= 0;
-    const bool fits = h5calib_chunks_fit(b, s->dataset, plist, message, size);
+    const bool fits = h5calib_chunks_fit(b, s->dataset, plist, message, size) &&
+                      (!s->elsewhere || h5calib_may_reach(s->view, NULL, message, size));
     api->H5Pclose(plist);
     if (!is_virtual || !fits)
         return fits;
@@ -144,6 +145,10 @@ static bool go_to_file(binding *b, place *at, const char *file, const char *path
     char why[512] = "";
     bool unknown = false;
     char *full = h5calib_resolve(at->view, file, why, sizeof why);
+    if (full && !h5calib_may_reach(at->view, full, message, size)) {
+        free(full);
+        return false;
+    }
     view *v = full ? h5calib_reach(b, full, NULL, &unknown, why, sizeof why) : NULL;
     if (unknown || (!v && !full))
         h5calib_say(message, size, "%s", why);

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "core/core.h"
+#include "hdf5/system/policy.h"
 #include "hdf5/system/text.h"
 
 /* Bytes of a path up to its last name. */
@@ -39,6 +40,16 @@ char *h5calib_resolve(const view *owner, const char *file, char *message, size_t
     if (real)
         free(path);
     return real ? real : path;
+}
+
+bool h5calib_may_reach(const view *owner, const char *path, char *message, size_t size)
+{
+    char *folder = h5calib_text("%.*s", (int)folder_of(owner->path), owner->path);
+    if (!folder)
+        h5calib_say(message, size, "out of memory");
+    const bool may = folder && h5calib_may_lead_to(folder, path, message, size);
+    free(folder);
+    return may;
 }
 
 view *h5calib_reach(binding *b, const char *path, const h5calib_stamp *expect, bool *unknown,

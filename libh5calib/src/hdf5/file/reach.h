@@ -12,6 +12,10 @@
  * where the owner has no folder that a name could begin in. */
 char *h5calib_resolve(const view *owner, const char *file, char *message, size_t message_size);
 
+/* May the owner's file lead to that one (H5CALIB_EXTERNAL)? NULL: to storage in files that are not
+ * opened by us. */
+bool h5calib_may_reach(const view *owner, const char *path, char *message, size_t message_size);
+
 /* The view of the file at `path` (`expect`: which has to be that one, or NULL), written out if
  * this process is writing it; counts as used. *unknown: somebody writes it whom we cannot ask. */
 view *h5calib_reach(binding *b, const char *path, const h5calib_stamp *expect, bool *unknown,

@@ -15,4 +15,10 @@ bool h5calib_within_bound(const char *what, uint64_t bytes, char *message, size_
 /* The bound itself, for what can be done in another way; 0 where it is no number. */
 uint64_t h5calib_bound(void);
 
+/* H5CALIB_EXTERNAL: which other files a file in `folder` (a path that ends with a separator) may
+ * lead to: any (also where it is not set), none, those below that folder, or those below one of a
+ * list of absolute folders. `path` may have links, which are followed first; NULL: a file that is
+ * not looked at by its name, which only `any` allows. */
+bool h5calib_may_lead_to(const char *folder, const char *path, char *message, size_t message_size);
+
 #endif

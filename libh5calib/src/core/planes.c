@@ -1,5 +1,5 @@
 /*
- * constants.c - from the user's arrays to the planes of a cell.
+ * planes.c - a constant at one gain stage, from the user's array.
  *
  * Planes keep the dtype the user stored. Pixels that cannot be calibrated become
  * NaN here, once, so that kernels need no masks: a mask bit in the plane that
@@ -9,10 +9,9 @@
  */
 #include <float.h>
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
-#include "core/internal.h"
+#include "core/planes.h"
 
 typedef void load_function(const void *from, h5calib_dtype dtype, size_t step, size_t n,
                            double *to);
@@ -48,22 +47,19 @@ static void copy_strided(void *to, const char *from, size_t size, size_t ny, siz
     }
 }
 
-static size_t plane_pixels(const h5calib_calibrator *c, const h5calib_plane *plane)
+size_t h5calib_plane_pixels(const h5calib_calibrator *c, const h5calib_plane *plane)
 {
     return plane->uniform ? H5CALIB_TILE : c->ny * c->nx;
 }
 
-/* Can planes of an array be used where they lie? */
-static bool can_use(const h5calib_calibrator *c, const h5calib_array *array)
+bool h5calib_plane_lies_there(const h5calib_calibrator *c, const h5calib_array *array)
 {
     const ptrdiff_t size = (ptrdiff_t)h5calib_dtype_size(array->dtype);
     return array->strides[3] == size && array->strides[2] == size * (ptrdiff_t)c->nx;
 }
 
-/* One stage of an array: where it lies, or a copy; one tile where all its pixels have one
- * value and `may_be_uniform`. */
-static bool take_plane(const h5calib_calibrator *c, const h5calib_array *array, uint32_t cell,
-                       unsigned stage, bool in_array, bool may_be_uniform, h5calib_plane *plane)
+bool h5calib_plane_take(const h5calib_calibrator *c, const h5calib_array *array, uint32_t cell,
+                        unsigned stage, bool in_array, bool may_be_uniform, h5calib_plane *plane)
 {
     const char *from = (const char *)array->data + (ptrdiff_t)stage * array->strides[1];
     const size_t size = h5calib_dtype_size(array->dtype);
@@ -73,8 +69,8 @@ static bool take_plane(const h5calib_calibrator *c, const h5calib_array *array, 
     plane->size = (unsigned)size;
     plane->uniform = may_be_uniform && array->strides[2] == 0 && array->strides[3] == 0;
     plane->in_array = in_array;
-    plane->data =
-        in_array ? (void *)(uintptr_t)from : h5calib_allocate(plane_pixels(c, plane) * size);
+    plane->data = in_array ? (void *)(uintptr_t)from
+                           : h5calib_allocate(h5calib_plane_pixels(c, plane) * size);
     if (!plane->data)
         return false;
     if (in_array)
@@ -86,11 +82,10 @@ static bool take_plane(const h5calib_calibrator *c, const h5calib_array *array, 
     return true;
 }
 
-/* Make a plane one of another floating-point dtype, each value v or 1 / v. */
-static bool convert_plane(const h5calib_calibrator *c, h5calib_plane *plane, h5calib_dtype dtype,
-                          bool reciprocal)
+bool h5calib_plane_convert(const h5calib_calibrator *c, h5calib_plane *plane, h5calib_dtype dtype,
+                           bool reciprocal)
 {
-    const size_t n = plane_pixels(c, plane);
+    const size_t n = h5calib_plane_pixels(c, plane);
     void *converted = h5calib_allocate(n * h5calib_dtype_size(dtype));
     if (!converted)
         return false;
@@ -119,7 +114,7 @@ static bool convert_plane(const h5calib_calibrator *c, h5calib_plane *plane, h5c
 /* A borrowed plane becomes the cell's own. */
 static bool copy_plane(const h5calib_calibrator *c, h5calib_plane *plane)
 {
-    const size_t bytes = plane_pixels(c, plane) * plane->size;
+    const size_t bytes = h5calib_plane_pixels(c, plane) * plane->size;
     void *copy = h5calib_allocate(bytes);
     if (!copy)
         return false;
@@ -132,7 +127,7 @@ static bool set_nan(const h5calib_calibrator *c, h5calib_plane *plane, size_t i)
 {
     if (!h5calib_is_float(plane->dtype)) {
         const h5calib_dtype wider = plane->size > 2 ? H5CALIB_F64 : H5CALIB_F32;
-        if (!convert_plane(c, plane, wider, false))
+        if (!h5calib_plane_convert(c, plane, wider, false))
             return false;
     }
     if (plane->borrowed && !copy_plane(c, plane))
@@ -160,11 +155,8 @@ static void fetch_tile(const h5calib_plane *plane, size_t first, size_t n)
             H5CALIB_FETCH((const char *)plane->data + first * plane->size + line);
 }
 
-/* For each plane p, and each block of its pixels: the least raw number that is above any value of
- * planes p, p + 1, ..., all float16 or float32. NULL: they are not, or there is no memory; kernels
- * can do without. */
-static uint16_t *least_above(const h5calib_calibrator *c, const h5calib_plane *planes,
-                             unsigned n_planes)
+uint16_t *h5calib_planes_least_above(const h5calib_calibrator *c, const h5calib_plane *planes,
+                                     unsigned n_planes)
 {
     const size_t n = c->ny * c->nx, blocks = h5calib_blocks(c);
     enum { BLOCKS_OF_TILE = H5CALIB_TILE / H5CALIB_BLOCK };
@@ -189,10 +181,9 @@ static uint16_t *least_above(const h5calib_calibrator *c, const h5calib_plane *p
     return least;
 }
 
-/* NaN where the plane's own value cannot be used. */
-static bool fold_values(const h5calib_calibrator *c, h5calib_plane *plane, bool divisor)
+bool h5calib_plane_fold(const h5calib_calibrator *c, h5calib_plane *plane, bool divisor)
 {
-    const size_t n = plane_pixels(c, plane);
+    const size_t n = h5calib_plane_pixels(c, plane);
     const h5calib_checks *checks = h5calib_checks_in_use();
     double values[H5CALIB_TILE];
     for (size_t i = 0; i < n; i += H5CALIB_TILE) {
@@ -214,8 +205,8 @@ H5CALIB_ANYWHERE(uint16_t, mask_u16);
 H5CALIB_ANYWHERE(uint32_t, mask_u32);
 H5CALIB_ANYWHERE(uint64_t, mask_u64);
 
-/* NaN where one of the chosen bits of the mask is set. */
-static bool fold_mask(const h5calib_calibrator *c, const h5calib_plane *mask, h5calib_plane *plane)
+bool h5calib_plane_fold_mask(const h5calib_calibrator *c, const h5calib_plane *mask,
+                             h5calib_plane *plane)
 {
     const uint32_t chosen = (uint32_t)c->parameters[H5CALIB_MASK_BITS];
     const uint64_t bits = chosen == UINT32_MAX ? UINT64_MAX : chosen;
@@ -234,23 +225,9 @@ static bool fold_mask(const h5calib_calibrator *c, const h5calib_plane *mask, h5
     return true;
 }
 
-/* A mask becomes what is subtracted last: 0, or NaN where one of its chosen bits is set. */
-static bool mask_to_subtract(const h5calib_calibrator *c, h5calib_plane *mask)
+double h5calib_plane_mean(const h5calib_calibrator *c, const h5calib_plane *plane)
 {
-    static const uint16_t zero = 0;
-    const h5calib_array zeros = {&zero, H5CALIB_F16, 1, 1, {0, 0, 0, 0}};
-    h5calib_plane made = {0};
-    const bool ok = take_plane(c, &zeros, 0, 0, false, false, &made) && fold_mask(c, mask, &made);
-    if (!mask->in_array)
-        h5calib_release(mask->data);
-    *mask = made;
-    return ok;
-}
-
-/* The mean of the finite pixels, summed in double in C order. */
-static double mean_of(const h5calib_calibrator *c, const h5calib_plane *plane)
-{
-    const size_t n = plane_pixels(c, plane);
+    const size_t n = h5calib_plane_pixels(c, plane);
     double values[H5CALIB_TILE], sum = 0;
     size_t finite = 0;
     for (size_t i = 0; i < n; i += H5CALIB_TILE) {
@@ -265,173 +242,4 @@ static double mean_of(const h5calib_calibrator *c, const h5calib_plane *plane)
         }
     }
     return sum / (double)finite;
-}
-
-/* A constant that is not given, for a mask to be put into. */
-static bool make_neutral(const h5calib_calibrator *c, h5calib_plane *plane)
-{
-    const float value = (float)c->algorithm->neutral;
-    const h5calib_array one = {&value, H5CALIB_F32, 1, 1, {0, 0, 0, 0}};
-    return take_plane(c, &one, 0, 0, false, false, plane);
-}
-
-static bool take_constant(const h5calib_calibrator *c, const h5calib_array *array, unsigned k,
-                          uint32_t cell, void **memory, bool borrow, bool may_be_uniform,
-                          h5calib_cell *to)
-{
-    h5calib_plane *planes = to->planes[k];
-    const unsigned flags = c->algorithm->public.constants[k].flags;
-    const bool as_it_is = (flags & (H5CALIB_CONSTANT_MASK | H5CALIB_CONSTANT_COMPARED)) ||
-                          (c->algorithm->public.flags & H5CALIB_LEGACY);
-    const unsigned char *stage = c->constants[k].stage;
-    if (c->constants[k].absent)
-        return make_neutral(c, planes);
-    if (memory && *memory && c->constants[k].planes && can_use(c, array)) {
-        to->arrays[k] = *memory;
-        *memory = NULL;
-    }
-    may_be_uniform = may_be_uniform && !c->constants[k].mean;
-    for (unsigned p = 0; p < c->constants[k].planes; p++) {
-        unsigned same = 0;
-        while (stage[same] != stage[p])
-            same++;
-        planes[p] = planes[same];
-        if (same < p)
-            continue;
-        planes[p].borrowed = borrow && can_use(c, array);
-        if (!take_plane(c, array, cell, stage[p], to->arrays[k] || planes[p].borrowed,
-                        may_be_uniform, &planes[p]))
-            return false;
-        if (c->constants[k].mean && p == 0)
-            to->mean[k] = mean_of(c, &planes[0]);
-        if (as_it_is)
-            continue;
-        if (!fold_values(c, &planes[p], c->constants[k].divisor))
-            return false;
-        if (c->constants[k].reciprocal && (!convert_plane(c, &planes[p], H5CALIB_F32, true) ||
-                                           !fold_values(c, &planes[p], false)))
-            return false;
-    }
-    if (flags & H5CALIB_CONSTANT_COMPARED)
-        to->least[k] = least_above(c, planes, c->constants[k].planes);
-    return true;
-}
-
-static void free_planes(h5calib_plane *planes)
-{
-    for (unsigned p = 0; p < H5CALIB_MAX_PLANES; p++) {
-        unsigned same = 0;
-        while (planes[same].data != planes[p].data)
-            same++;
-        if (same == p && !planes[p].in_array)
-            h5calib_release(planes[p].data);
-    }
-    memset(planes, 0, H5CALIB_MAX_PLANES * sizeof *planes);
-}
-
-static bool fill_cell(const h5calib_calibrator *c, const h5calib_array *arrays, uint32_t cell,
-                      void **memory, bool borrow, h5calib_cell *to)
-{
-    const h5calib_algorithm *a = &c->algorithm->public;
-    const unsigned target = c->mask_into;
-    bool masked = false;
-    for (unsigned k = 0; k < a->n_constants; k++)
-        masked |= (a->constants[k].flags & H5CALIB_CONSTANT_MASK) && c->constants[k].planes;
-    for (unsigned k = 0; k < a->n_constants; k++)
-        if (!take_constant(c, &arrays[k], k, cell, memory ? &memory[k] : NULL, borrow,
-                           !(masked && k == target), to))
-            return false;
-    for (unsigned k = 0; k < a->n_constants; k++) {
-        const unsigned planes = c->constants[k].planes;
-        if (!(a->constants[k].flags & H5CALIB_CONSTANT_MASK) || planes == 0)
-            continue;
-        if (k == target) {
-            for (unsigned p = 0; p < planes; p++)
-                if (!mask_to_subtract(c, &to->planes[k][p]))
-                    return false;
-            continue;
-        }
-        for (unsigned p = 0; p < c->constants[target].planes; p++)
-            if (!fold_mask(c, &to->planes[k][planes > 1 ? p : 0], &to->planes[target][p]))
-                return false;
-        free_planes(to->planes[k]);
-    }
-    return true;
-}
-
-static h5calib_status create(const h5calib_calibrator *calibrator, const h5calib_array *constants,
-                             uint32_t cell, void **memory, bool borrow, h5calib_cell **out,
-                             char *message, size_t message_size)
-{
-    const h5calib_algorithm *a = &calibrator->algorithm->public;
-    *out = NULL;
-    for (unsigned k = 0; k < a->n_constants; k++) {
-        const char *name = a->constants[k].name;
-        const bool mask = (a->constants[k].flags & H5CALIB_CONSTANT_MASK) != 0;
-        if (calibrator->constants[k].planes == 0 || calibrator->constants[k].absent)
-            continue;
-        if (h5calib_dtype_size(constants[k].dtype) == 0 ||
-            (mask && h5calib_is_float(constants[k].dtype))) {
-            h5calib_say(message, message_size, "%s: %s must be of %s", a->name, name,
-                        mask ? "an integer type" : "an integer or floating-point type");
-            return H5CALIB_E_DTYPE;
-        }
-        if (constants[k].cells > 1 && cell >= constants[k].cells) {
-            h5calib_say(message, message_size, "%s: cell %u lies outside %s, which has %u cells",
-                        a->name, (unsigned)cell, name, (unsigned)constants[k].cells);
-            return H5CALIB_E_CELL;
-        }
-    }
-    h5calib_cell *made = calloc(1, sizeof *made);
-    if (!made || !fill_cell(calibrator, constants, cell, memory, borrow, made)) {
-        h5calib_cell_free(made);
-        h5calib_say(message, message_size, "out of memory");
-        return H5CALIB_E_MEMORY;
-    }
-    made->bytes = sizeof *made;
-    for (unsigned k = 0; k < a->n_constants; k++) {
-        if (made->arrays[k])
-            made->bytes +=
-                h5calib_allocated_bytes(calibrator->ny * calibrator->nx * constants[k].stages *
-                                        h5calib_dtype_size(constants[k].dtype));
-        for (unsigned p = 0; p < calibrator->constants[k].planes; p++)
-            if (made->planes[k][p].data && !made->planes[k][p].in_array &&
-                (p == 0 || made->planes[k][p].data != made->planes[k][0].data))
-                made->bytes += h5calib_allocated_bytes(
-                    plane_pixels(calibrator, &made->planes[k][p]) * made->planes[k][p].size);
-    }
-    *out = made;
-    return H5CALIB_OK;
-}
-
-h5calib_status h5calib_cell_create(const h5calib_calibrator *calibrator,
-                                   const h5calib_array *constants, uint32_t cell, void **memory,
-                                   h5calib_cell **out, char *message, size_t message_size)
-{
-    return create(calibrator, constants, cell, memory, false, out, message, message_size);
-}
-
-h5calib_cell *h5calib_cell_borrow(const h5calib_calibrator *calibrator,
-                                  const h5calib_array *constants)
-{
-    h5calib_cell *cell;
-    create(calibrator, constants, 0, NULL, true, &cell, NULL, 0);
-    return cell;
-}
-
-void h5calib_cell_free(h5calib_cell *cell)
-{
-    if (!cell)
-        return;
-    for (unsigned k = 0; k < H5CALIB_MAX_CONSTANTS; k++) {
-        free_planes(cell->planes[k]);
-        h5calib_release(cell->arrays[k]);
-        h5calib_release(cell->least[k]);
-    }
-    free(cell);
-}
-
-size_t h5calib_cell_bytes(const h5calib_cell *cell)
-{
-    return cell->bytes;
 }

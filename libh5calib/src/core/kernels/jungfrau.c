@@ -7,6 +7,28 @@
  */
 #ifdef REAL
 
+/* Gain stages of a tile. */
+H5CALIB_INLINE TARGET void FN(jungfrau_tile_stages)(const h5calib_calibrator *c,
+                                                    const h5calib_raw_u16 *raw, size_t n,
+                                                    INT invalid, FN(stages) * stages)
+{
+    uint16_t bits = 0;
+    for (size_t j = 0; j < n; j++)
+        bits |= raw[j];
+    stages->in_tile = H5CALIB_HIGH;
+    if (bits <= 0x3fff && !c->parameters[SATURATED] && c->output != H5CALIB_OUTPUT_STAGE)
+        return;
+    const uint16_t full = c->parameters[HIGH_GAIN] ? 0x3fff : 0xc000;
+    const INT when_full = c->parameters[SATURATED] ? FULL : 0;
+    EACH(j, n)
+    {
+        const INT code = raw[j] >> 14;
+        const INT stage = code == 0 ? H5CALIB_HIGH : code == 1 ? H5CALIB_MEDIUM : H5CALIB_LOW;
+        stages->of[j] = (code == 2 ? invalid : stage) | (raw[j] == full ? when_full : 0);
+    }
+    FN(stages_summary)(stages, n);
+}
+
 static TARGET void FN(jungfrau_tile)(const h5calib_calibrator *c, const h5calib_cell *cell,
                                      const h5calib_run *run, size_t i, size_t n, int pass)
 {
@@ -18,22 +40,8 @@ static TARGET void FN(jungfrau_tile)(const h5calib_calibrator *c, const h5calib_
     SCRATCH(values);
     SCRATCH(scratch);
     REAL *value = pass == H5CALIB_ALL_AT_ONCE ? values : FRAME_VALUES(run) + i;
-    uint16_t bits = 0;
 
-    for (size_t j = 0; j < n; j++)
-        bits |= raw[j];
-    stages.in_tile = H5CALIB_HIGH;
-    if (bits > 0x3fff || c->parameters[SATURATED] || c->output == H5CALIB_OUTPUT_STAGE) {
-        const uint16_t full = c->parameters[HIGH_GAIN] ? 0x3fff : 0xc000;
-        const INT when_full = c->parameters[SATURATED] ? FULL : 0;
-        EACH(j, n)
-        {
-            const INT code = raw[j] >> 14;
-            const INT stage = code == 0 ? H5CALIB_HIGH : code == 1 ? H5CALIB_MEDIUM : H5CALIB_LOW;
-            stages.of[j] = (code == 2 ? invalid : stage) | (raw[j] == full ? when_full : 0);
-        }
-        FN(stages_summary)(&stages, n);
-    }
+    FN(jungfrau_tile_stages)(c, raw, n, invalid, &stages);
     if (c->output == H5CALIB_OUTPUT_STAGE) {
         const INT none = policy != INVALID_IS_G2 && policy != INVALID_IS_G0 ? INVALID : 0;
         EACH(j, n)

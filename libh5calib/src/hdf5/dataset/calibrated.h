@@ -8,10 +8,9 @@
 #define H5CALIB_CALIBRATED_H
 
 #include "hdf5/data/cellids.h"
-#include "hdf5/data/source.h"
+#include "hdf5/data/rawmap.h"
 
 struct prepared;
-struct rawmap;
 
 /* What is noted of a frame while it is computed takes no more (jobs.c). */
 #define H5CALIB_FRAME_BYTES 128
@@ -34,7 +33,7 @@ typedef struct calibrated {
     h5calib_calibrator *calibrator;
     const h5calib_algorithm *algorithm;
     h5calib_source raw;
-    struct rawmap *map; /* where raw pixels lie in the file; NULL: only HDF5 can read them */
+    h5calib_rawmap *map; /* where raw pixels lie in the file; NULL: only HDF5 can read them */
     h5calib_source constants[H5CALIB_MAX_CONSTANTS];
     char axes[H5CALIB_MAX_CONSTANTS][8];
     h5calib_cell_ids ids;

@@ -2,7 +2,7 @@
  * inplace.c - bytes of a file looked at where the system keeps them.
  */
 #ifndef _GNU_SOURCE
-#define _GNU_SOURCE /* siginfo_t, MAP_ANONYMOUS */
+#define _GNU_SOURCE /* MAP_ANONYMOUS */
 #endif
 #include "hdf5/system/inplace.h"
 
@@ -52,13 +52,13 @@ void h5calib_inplace_after_fork(void) {}
 
 #else
 
-#include <errno.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
+
+#include "hdf5/system/bus_errors.h"
 
 #define N_WINDOWS H5CALIB_WINDOWS
 #define WINDOW_BYTES ((uint64_t)H5CALIB_WINDOW_BYTES)
@@ -84,12 +84,9 @@ static unsigned allowed = N_WINDOWS;
 static bool at_once; /* windows for whatever is asked for */
 static uint64_t now;
 
-/* ---- SIGBUS -------------------------------------------------------------------------------- */
+/* ---- looking -------------------------------------------------------------------------------- */
 
-static unsigned begun, generation = 1; /* of processes: what was begun before a fork is not ended */
 static uintptr_t page_bytes;
-static bool installed; /* our handler, and not taken away by us since */
-static struct sigaction before;
 
 /* A page of zeros, and all behind it: the file ends before them. */
 static bool replace(uintptr_t address)
@@ -107,93 +104,6 @@ static bool replace(uintptr_t address)
     return false;
 }
 
-/* As if we were not there: a fault comes again and finds the default action. */
-static void by_default(int number, bool sent)
-{
-    struct sigaction action;
-    if (sent && before.sa_handler == SIG_IGN)
-        return;
-    memset(&action, 0, sizeof action);
-    action.sa_handler = SIG_DFL;
-    sigaction(number, &action, NULL);
-    if (sent)
-        raise(number);
-}
-
-static void on_bus_error(int number, siginfo_t *info, void *context)
-{
-    const int error = errno;
-    const bool sent = info->si_code <= 0; /* by a program, not by the processor */
-    if (sent || !replace((uintptr_t)info->si_addr)) {
-        if (before.sa_flags & SA_SIGINFO)
-            before.sa_sigaction(number, info, context);
-        else if (before.sa_handler == SIG_DFL || before.sa_handler == SIG_IGN)
-            by_default(number, sent);
-        else
-            before.sa_handler(number);
-    }
-    errno = error;
-}
-
-static bool is_ours(const struct sigaction *action)
-{
-    return (action->sa_flags & SA_SIGINFO) && action->sa_sigaction == on_bus_error;
-}
-
-static bool same_action(const struct sigaction *a, const struct sigaction *b)
-{
-    return a->sa_flags == b->sa_flags &&
-           (a->sa_flags & SA_SIGINFO ? a->sa_sigaction == b->sa_sigaction
-                                     : a->sa_handler == b->sa_handler);
-}
-
-static bool put_ours(void)
-{
-    struct sigaction ours, found;
-    memset(&ours, 0, sizeof ours);
-    ours.sa_sigaction = on_bus_error;
-    ours.sa_mask = before.sa_mask;
-    ours.sa_flags = SA_SIGINFO | SA_ONSTACK | (before.sa_flags & (SA_NODEFER | SA_RESTART));
-    if (sigaction(SIGBUS, &ours, &found) != 0)
-        return false;
-    if (!is_ours(&found)) /* the program may have set another one since it was asked for */
-        before = found;
-    return true;
-}
-
-/* Where the program puts a handler above ours, that one passes on to us what it does not know,
- * if it passes on at all: were ours put above it once more, they would call each other. A program
- * that remembered ours may put it back when we are done: what it had before is known here. */
-static bool install(void)
-{
-    struct sigaction found;
-    if (sigaction(SIGBUS, NULL, &found) != 0)
-        return false;
-    if (installed)
-        return is_ours(&found);
-    if (is_ours(&found))
-        return installed = true;
-    before = found;
-    page_bytes = (uintptr_t)sysconf(_SC_PAGESIZE);
-    return installed = put_ours();
-}
-
-/* What the program set just then, and is taken away instead of ours, is put back. */
-static void restore(void)
-{
-    struct sigaction found, put = before, last;
-    if (sigaction(SIGBUS, NULL, &found) != 0 || !is_ours(&found) ||
-        sigaction(SIGBUS, &put, &found) != 0)
-        return;
-    installed = false;
-    for (int turn = 0; turn < 8 && !is_ours(&found) && !same_action(&found, &put); turn++) {
-        last = put;
-        put = found;
-        if (sigaction(SIGBUS, &put, &found) != 0 || same_action(&found, &last))
-            return;
-    }
-}
-
 unsigned h5calib_inplace_begin(void)
 {
     const char *when = getenv("H5CALIB_IN_PLACE");
@@ -201,25 +111,14 @@ unsigned h5calib_inplace_begin(void)
         return 0;
     pthread_mutex_lock(&lock);
     at_once = when && strcmp(when, "always") == 0;
-    const bool ok = install();
-    begun += ok;
+    page_bytes = (uintptr_t)sysconf(_SC_PAGESIZE);
     pthread_mutex_unlock(&lock);
-    return ok ? generation : 0;
+    return h5calib_bus_errors_begin(replace);
 }
 
 void h5calib_inplace_end(unsigned token)
 {
-    pthread_mutex_lock(&lock);
-    if (token == generation && begun > 0 && --begun == 0)
-        restore();
-    pthread_mutex_unlock(&lock);
-}
-
-/* A thread that blocks SIGBUS would be killed by it. */
-static bool bus_errors_arrive(void)
-{
-    sigset_t blocked;
-    return pthread_sigmask(SIG_BLOCK, NULL, &blocked) == 0 && !sigismember(&blocked, SIGBUS);
+    h5calib_bus_errors_end(token);
 }
 
 /* ---- windows ------------------------------------------------------------------------------- */
@@ -398,7 +297,7 @@ void h5calib_inplace_get_all(const h5calib_opened *file, const uint64_t *offsets
             bytes[i] = get_bytes(file, offsets[i], n, all_around, &windows_held[i]);
         any |= bytes[i] != NULL;
     }
-    if (!any || (bus_errors_arrive() && unchanged(file->fd, &file->stamp)))
+    if (!any || (h5calib_bus_errors_arrive() && unchanged(file->fd, &file->stamp)))
         return;
     for (size_t i = 0; i < count; i++) {
         if (bytes[i])
@@ -467,8 +366,7 @@ void h5calib_inplace_after_fork(void)
 {
     static const pthread_mutex_t fresh = PTHREAD_MUTEX_INITIALIZER;
     memcpy(&lock, &fresh, sizeof lock);
-    begun = 0;
-    generation++;
+    h5calib_bus_errors_after_fork();
     for (h5calib_window *w = windows; w < windows + N_WINDOWS; w++)
         w->users = 0;
 }

@@ -4,7 +4,7 @@
 #ifndef H5CALIB_JOBS_H
 #define H5CALIB_JOBS_H
 
-#include "hdf5/data/rawmap.h"
+#include "hdf5/data/pixels.h"
 #include "hdf5/dataset/strips.h"
 #include "hdf5/system/team.h"
 #include "hdf5/work/box.h"

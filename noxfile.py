@@ -128,7 +128,7 @@ def kills(session: nox.Session) -> None:
 
 @nox.session
 def lint(session: nox.Session) -> None:
-    """Format and static checks: ruff (Python), clang-format (C), actionlint. `-- --fix` repairs."""
+    """Static checks: ruff, clang-format, floors of the C code, actionlint. `-- --fix` repairs."""
     fix = "--fix" in session.posargs
     session.install(*LINTERS)
     session.run("ruff", "check", *(["--fix"] if fix else []), ".")
@@ -137,6 +137,7 @@ def lint(session: nox.Session) -> None:
         str(path.relative_to(ROOT)) for path in sorted((ROOT / "libh5calib").rglob("*.[ch]"))
     ]
     session.run("clang-format", *(["-i"] if fix else ["--dry-run", "--Werror"]), *sources)
+    session.run("python", "tools/floors.py")
     session.run("python", "tools/workflows.py")
 
 

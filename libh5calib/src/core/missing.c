@@ -91,8 +91,8 @@ h5calib_status h5calib_check_missing(const h5calib_calibrator *c, h5calib_dtype 
         break;                                                                                     \
     }
 
-static void look(const void *from, h5calib_dtype dtype, size_t step, size_t n, int64_t value,
-                 unsigned char *found)
+static void look_for_value(const void *from, h5calib_dtype dtype, size_t step, size_t n,
+                           int64_t value, unsigned char *found)
 {
     switch (dtype) {
     case H5CALIB_I8: LOOK(int8_t)
@@ -117,7 +117,8 @@ static bool find(const h5calib_calibrator *c, const h5calib_run *run, size_t i, 
     memset(found, 0, n);
     for (int v = 0; v < 2 && run->raw[v]; v++)
         for (unsigned k = 0; k < c->n_missing; k++)
-            look((const char *)run->raw[v] + offset, dtype, run->raw_step, n, c->missing[k], found);
+            look_for_value((const char *)run->raw[v] + offset, dtype, run->raw_step, n,
+                           c->missing[k], found);
     if (run->missing)
         for (size_t j = 0; j < n; j++)
             found[j] |= run->missing[i + j] != 0;

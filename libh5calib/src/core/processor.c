@@ -28,7 +28,7 @@ static bool all(unsigned value, unsigned bits)
     return (value & bits) == bits;
 }
 
-static unsigned look(void)
+static unsigned ask_processor(void)
 {
     const unsigned avx = 1u << 28, f16c = 1u << 29, osxsave = 1u << 27; /* leaf 1, ecx */
     const unsigned avx2 = 1u << 5;                                      /* leaf 7, ebx */
@@ -54,7 +54,7 @@ bool h5calib_processor_has(unsigned what)
     static atomic_uint known;
     unsigned now = atomic_load_explicit(&known, memory_order_relaxed);
     if (!now) {
-        now = look() | KNOWN; /* threads that ask at the same time see the same */
+        now = ask_processor() | KNOWN; /* threads that ask at the same time see the same */
         atomic_store_explicit(&known, now, memory_order_relaxed);
     }
     return all(now, what);

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "hdf5/dataset/limits.h"
 #include "hdf5/dataset/setup.h"
 #include "hdf5/library/survey.h"
 

@@ -4,8 +4,9 @@
  * Everything that is multiplied while chunks are computed is a part of what is
  * multiplied here.
  */
+#include "hdf5/dataset/limits.h"
+
 #include "core/sizes.h"
-#include "hdf5/dataset/setup.h"
 #include "hdf5/system/policy.h"
 
 static bool too_large(const calibrated *c, const char *what, char *message, size_t size)

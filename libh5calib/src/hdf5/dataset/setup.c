@@ -12,6 +12,7 @@
 
 #include "core/sizes.h"
 #include "hdf5/data/fingerprint.h"
+#include "hdf5/dataset/limits.h"
 #include "hdf5/system/policy.h"
 
 /* ---- the dataset itself ------------------------------------------------------------------ */

@@ -11,11 +11,6 @@
 bool h5calib_set_up(binding *b, calibrated *c, hid_t group, const h5calib_descriptor *d,
                     const unsigned *words, size_t n, char *message, size_t message_size);
 
-/* Is what a chunk takes within bounds? Once shape, type and raw data are known; sets
- * c->chunk_bytes. Then, once all constants are: what those of a memory cell take (limits.c). */
-bool h5calib_check_chunk(calibrated *c, char *message, size_t message_size);
-bool h5calib_check_constants(const calibrated *c, char *message, size_t message_size);
-
 /* Steps that legacy.c shares. `stages` receives the length of the stage axis, 0 if not given. */
 bool h5calib_find_algorithm(calibrated *c, uint32_t id, char *message, size_t message_size);
 bool h5calib_take_constant(binding *b, calibrated *c, hid_t group, const char *link, unsigned k,

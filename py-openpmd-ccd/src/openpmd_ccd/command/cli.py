@@ -1,5 +1,6 @@
 """The command ``openpmd-ccd``."""
 
+import os
 import shutil
 import sys
 from pathlib import Path
@@ -7,7 +8,6 @@ from pathlib import Path
 import click
 from rich.console import Console
 from rich.progress import track
-from rich.table import Table
 
 from .. import __version__
 from ..errors import CCDError
@@ -15,14 +15,18 @@ from ..errors import CCDError
 _ERRORS = (CCDError, OSError)
 
 
-@click.group()
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="openpmd-ccd")
 def commands():
     """Camera scans as openPMD files."""
 
 
 def main():
-    """Run a command; an expected error is one line on stderr and exit code 1."""
+    """Run a command; an error is one line on stderr.
+
+    Exit codes: 0 done; 1 an error; 2 a wrong call, or done with something missing. With
+    OPENPMD_CCD_DEBUG set, errors come with Python's traceback.
+    """
     try:
         commands.main(standalone_mode=False)
     except click.ClickException as error:
@@ -30,15 +34,24 @@ def main():
         sys.exit(error.exit_code)
     except click.Abort:
         sys.exit("interrupted")
-    except _ERRORS as error:
-        sys.exit(f"openpmd-ccd: {error}")
+    except BrokenPipeError:  # the reader of a pipe has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+    except Exception as error:
+        if os.environ.get("OPENPMD_CCD_DEBUG"):
+            raise
+        expected = isinstance(error, _ERRORS) and str(error)
+        text = str(error) if expected else f"unexpected {type(error).__name__}: {error}"
+        sys.exit(f"openpmd-ccd: {' '.join(text.split())}")
 
 
 @commands.command()
 @click.argument("images", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("-o", "--output", required=True, help="Scan to write, .h5 or .bp.")
 @click.option("--overwrite", is_flag=True, help="Replace an existing scan.")
-@click.option("--first", default=0, show_default=True, help="Number of the first shot.")
+@click.option("--number-from", metavar="REGEX", help=r"Shot numbers from the names: '(\d+)'.")
+@click.option("--first", type=int, help="Number of the first shot.  [default: 0]")
+@click.option("--skip-bad", is_flag=True, help="Leave out and list what cannot be read.")
 @click.option("--name", help="Camera name.")
 @click.option("--model", help="Camera model.")
 @click.option("--serial", help="Serial number.")
@@ -49,59 +62,51 @@ def main():
 @click.option("--compression", type=click.Choice(["gzip", "bitshuffle", "blosc2"]))
 @click.option("--pages", is_flag=True, help="Every page of an image file is a shot of its own.")
 @click.option("-q", "--quiet", is_flag=True, help="No progress bar.")
-def convert(images, output, overwrite, first, pages, quiet, **camera):
-    """Write IMAGES into one scan, in the given order, with the files' times."""
-    from ..writing.ccd import CCD
+def convert(
+    images, output, overwrite, number_from, first, skip_bad, pages, quiet, **camera
+):  # fmt: skip
+    """Write IMAGES (files, folders, patterns) into one scan, with the files' times.
 
-    number = first
+    The order is that of the names, img_2 before img_10; the scan appears when it is complete.
+    Exit code 2: written, but images were left out.
+    """
+    from .convert import Conversion, check_numbers
+    from .numbers import find_images, note_of_other_numbers, numbers_from
+
+    check_numbers(number_from, first, pages)
+    paths = find_images(images)
+    start = first or 0
+    numbers = list(range(start, start + len(paths)))
+    if number_from is not None:
+        numbers = numbers_from(number_from, paths)
+    elif not pages and (note := note_of_other_numbers(paths, numbers)):
+        click.echo(note, err=True)
     console = Console(stderr=True, quiet=quiet)
-    with CCD(output, overwrite=overwrite, **camera) as scan:
-        for path in track(images, "converting", console=console):
-            for source, axes in _pages(path) if pages else [(path, None)]:
-                when = path.stat().st_mtime if path.exists() else None
-                scan.add(number, source, time=when, axes=axes, metadata={"file": path.name})
-                number += 1
-    click.echo(f"{scan.path}: {number - first} shots")
-
-
-def _pages(path):
-    """(pixels, axes) of each page."""
-    import numpy as np
-
-    from ..images.planes import decode
-
-    image = decode(path)
-    colour = len(image.planes) > 1
-    pixels = np.stack(list(image.planes.values()), -1) if colour else image.planes[""]
-    axes = "yxc" if colour else "yx"
-    return [(p, axes) for p in pixels] if image.axes[0] == "page" else [(pixels, axes)]
+    conversion = Conversion(output, overwrite, skip_bad, pages)
+    conversion.run(
+        paths, numbers, camera, lambda items: track(items, "converting", console=console)
+    )
+    for path, reason in conversion.bad:
+        click.echo(f"left out: {path}: {reason}", err=True)
+    left_out = f", {len(conversion.bad)} images left out" if conversion.bad else ""
+    click.echo(f"{conversion.path}: {conversion.count} shots{left_out}")
+    sys.exit(2 if conversion.bad else 0)
 
 
 @commands.command()
 @click.argument("scan", type=click.Path(path_type=Path))
 @click.option("--shots", is_flag=True, help="List every shot.")
-def info(scan, shots):
+@click.option("--json", "as_text", is_flag=True, help="Everything, as JSON.")
+def info(scan, shots, as_text):
     """Show what is in SCAN."""
     from ..reading.scan import open_scan
+    from .show import as_json, show
 
-    console = Console(soft_wrap=True, highlight=False)
     with open_scan(scan) as opened:
-        for key, value in opened.attributes.items():
-            if key in ("author", "date", "machine") or key.startswith("ccd"):
-                console.print(f"{key}: {value}", markup=False)
-        console.print(f"shots: {len(opened)}")
-        if len(opened):
-            console.print(f"first: {opened.shot(opened.numbers[0])!r}", markup=False)
-            console.print(f"last: {opened.shot(opened.numbers[-1])!r}", markup=False)
-        if shots:
-            console.print(_table(opened.table))
-
-
-def _table(columns):
-    table = Table(*columns)
-    for row in zip(*columns.values(), strict=True):
-        table.add_row(*map(str, row))
-    return table
+        if as_text:
+            click.echo(as_json(opened))
+        else:
+            show(Console(soft_wrap=True, highlight=False), opened, shots)
 
 
 @commands.command()
@@ -144,9 +149,14 @@ def recover(scans, delete_damaged, no_lock):
 @click.option("-o", "--output", default=".", type=click.Path(path_type=Path), help="Folder.")
 @click.option("--format", "ending", type=click.Choice(["tiff", "png"]), default="tiff")
 @click.option("--shot", "numbers", multiple=True, type=int, help="Only this shot (repeatable).")
+@click.option("--calibrated", is_flag=True, help="The calibrated values, float32, as TIFF.")
+@click.option("--overwrite", is_flag=True, help="Replace existing images.")
 @click.option("-q", "--quiet", is_flag=True, help="No progress bar.")
-def export(scan, output, ending, numbers, quiet):
-    """Write the shots of SCAN as image files <scan>_<number>.tiff or .png."""
+def export(scan, output, ending, numbers, calibrated, overwrite, quiet):
+    """Write the shots of SCAN as image files <scan>_<number>.tiff or .png.
+
+    With --calibrated <scan>_<number>_calibrated.tiff. An existing image is an error.
+    """
     from ..images.export import write_image
     from ..reading.scan import open_scan
 
@@ -154,8 +164,17 @@ def export(scan, output, ending, numbers, quiet):
     console = Console(stderr=True, quiet=quiet)
     with open_scan(scan) as opened:
         chosen = list(numbers) or opened.numbers
+        mesh = "calibrated" if calibrated else "raw"
+        tail = f"_calibrated.{ending}" if calibrated else f".{ending}"
+        targets = {n: output / f"{scan.stem}_{n}{tail}" for n in chosen}
+        there = [str(path) for path in targets.values() if path.exists()]
+        if there and not overwrite:
+            raise FileExistsError(
+                f"{len(there)} of these images exist already, {there[0]} for one: --overwrite "
+                "replaces them"
+            )
         for number in track(chosen, "exporting", console=console):
-            write_image(output / f"{scan.stem}_{number}.{ending}", opened.shot(number))
+            write_image(targets[number], opened.shot(number), mesh)
     click.echo(f"{output}: {len(chosen)} images")
 
 

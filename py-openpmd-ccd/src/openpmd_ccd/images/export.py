@@ -1,5 +1,8 @@
 """A shot as an image file, without loss or not at all."""
 
+import os
+from pathlib import Path
+
 import numpy as np
 import tifffile
 from PIL import Image
@@ -7,18 +10,25 @@ from PIL import Image
 from ..errors import ImageError
 
 
-def write_image(path, shot):
+def write_image(path, shot, mesh="raw"):
     """Write the pixels of a `openpmd_ccd.reading.scan.Shot` as TIFF or PNG, by the path's ending.
 
+    `mesh` is "raw" or "calibrated". An image appears when it is complete.
     TIFF takes every type. PNG takes uint8 (grey, colour) and uint16 (grey); anything else is
     an `ImageError`, as PNG could only hold it with loss.
     """
-    pixels = np.asarray(shot.pixels)
-    if str(path).endswith(".png"):
-        _write_png(path, pixels, shot)
-    else:
-        colour = len(shot.components) in (3, 4)
-        tifffile.imwrite(path, pixels, photometric="rgb" if colour else "minisblack")
+    path = Path(path)
+    pixels = np.asarray(getattr(shot, mesh))
+    partial = path.with_name(f"{path.stem}.partial{path.suffix}")
+    try:
+        if path.suffix == ".png":
+            _write_png(partial, pixels, shot)
+        else:
+            colour = len(shot.components) in (3, 4)
+            tifffile.imwrite(partial, pixels, photometric="rgb" if colour else "minisblack")
+        os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)
 
 
 def _write_png(path, pixels, shot):

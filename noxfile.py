@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import venv
@@ -196,6 +197,26 @@ def openpmd_sets(session: nox.Session) -> None:
     install_packages(session, *oldest, *group("py-openpmd-ccd", "test"))
     with session.chdir("py-openpmd-ccd"):
         session.run("pytest", "-q", *session.posargs)
+
+
+@nox.session(default=False)
+def fuzz(session: nox.Session) -> None:
+    """Any bytes for the parsers: clang's libFuzzer with sanitizers. `-- --seconds 15` each."""
+    seconds = session.posargs[1] if session.posargs[:1] == ["--seconds"] else "60"
+    clang = next(filter(shutil.which, ("clang", "clang-19", "clang-16", "clang-14")), None)
+    if clang is None:
+        session.error("no clang here: apt-get install clang-19 libclang-rt-19-dev")
+    session.install(*BUILD_TOOLS)
+    build = Path(session.create_tmp()) / "build"
+    options = [f"-DCMAKE_C_COMPILER={clang}", "-DCMAKE_BUILD_TYPE=Debug", "-DH5CALIB_FUZZ=ON",
+               "-DH5CALIB_SANITIZE=address;undefined"]  # fmt: skip
+    session.run("cmake", "-S", "libh5calib", "-B", str(build), *options, silent=True)
+    for name in ("bitshuffle", "descriptor"):
+        session.run("cmake", "--build", str(build), "--target", f"fuzz_{name}", silent=True)
+        corpus = build / f"corpus_{name}"
+        corpus.mkdir(exist_ok=True)
+        limits = [f"-max_total_time={seconds}", "-timeout=10", "-print_final_stats=1"]
+        session.run(str(build / "tests" / f"fuzz_{name}"), *limits, str(corpus), external=True)
 
 
 @nox.session(default=False)

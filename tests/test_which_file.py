@@ -30,26 +30,24 @@ def edited_copy(path, copy, raw_path="raw"):
 # ---- files opened while other descriptors were taken -----------------------------------------
 
 
-@pytest.mark.parametrize("others", [1, 2, 5])
-@pytest.mark.parametrize("closed", ["first", "all"])
-def test_opened_behind_others_that_are_closed(tmp_path, detector, others, closed):
+@pytest.mark.parametrize("chunks", [1, 3])
+@pytest.mark.parametrize("frame", [0, 5, 11])
+def test_opened_behind_a_file_that_is_closed(tmp_path, detector, chunks, frame):
     """The lowest free descriptor says nothing about higher ones."""
-    path = make_single(tmp_path / "a.h5", detector)
+    path = make_single(tmp_path / "a.h5", detector, chunks=(chunks, 16, 24), libver="latest")
     copy = edited_copy(path, tmp_path / "b.h5")
+    with h5py.File(tmp_path / "outer.h5", "w") as f:
+        f["link"] = h5py.ExternalLink("b.h5", "/calibrated")
+    time.sleep(0.05)
     with h5py.File(path) as f:
-        for frame in (0, 4, 0):
-            assert same(f["calibrated"][frame], detector.values[frame])
-        taken = [os.open(os.devnull, os.O_RDONLY) for _ in range(others)]
-        with h5py.File(copy) as second:
-            for fd in taken if closed == "all" else taken[:1]:
-                os.close(fd)
-            with pytest.raises(OSError, match=DIFFER):
-                second["calibrated"][8]
-            with pytest.raises(OSError, match=DIFFER):
-                f["calibrated"][10]
-            for fd in taken[1:] if closed == "first" else []:
-                os.close(fd)
-        assert same(f["calibrated"][2], detector.values[2])
+        for i in (0, 3, 6, 9):
+            assert same(f["calibrated"][i], detector.values[i])
+        outer = h5py.File(tmp_path / "outer.h5")
+        dataset = outer["link"]
+        outer.close()
+        with pytest.raises(OSError, match=DIFFER):
+            dataset[frame]
+    assert copy.exists()
 
 
 def test_one_descriptor_closed_and_another_opened(tmp_path, detector):

@@ -7,7 +7,6 @@
 
 #include <fcntl.h>
 #include <io.h>
-#include <share.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -45,18 +44,21 @@ void h5calib_at_fork(void (*function)(void))
 bool h5calib_module_of(const void *address, h5calib_module *out)
 {
     HMODULE module;
-    if (!GetModuleHandleExA(GET_MODULE_HANDLE_EX_FLAG_FROM_ADDRESS |
+    if (!GetModuleHandleExW(GET_MODULE_HANDLE_EX_FLAG_FROM_ADDRESS |
                                 GET_MODULE_HANDLE_EX_FLAG_UNCHANGED_REFCOUNT,
-                            (LPCSTR)address, &module))
+                            (LPCWSTR)address, &module))
         return false;
     out->handle = out->base = (void *)module;
-    return GetModuleFileNameA(module, out->path, sizeof out->path) > 0;
+    wchar_t name[sizeof out->path];
+    const DWORD n = GetModuleFileNameW(module, name, sizeof out->path);
+    return n > 0 && n < sizeof out->path &&
+           WideCharToMultiByte(CP_UTF8, 0, name, -1, out->path, sizeof out->path, NULL, NULL) > 0;
 }
 
 bool h5calib_module_keep(h5calib_module *module)
 {
     HMODULE kept;
-    return GetModuleHandleExA(GET_MODULE_HANDLE_EX_FLAG_FROM_ADDRESS, (LPCSTR)module->base, &kept);
+    return GetModuleHandleExW(GET_MODULE_HANDLE_EX_FLAG_FROM_ADDRESS, (LPCWSTR)module->base, &kept);
 }
 
 void *h5calib_symbol(const h5calib_module *module, const char *name)
@@ -119,11 +121,63 @@ int64_t h5calib_file_clock(void)
     return 100 * (int64_t)((uint64_t)now.dwHighDateTime << 32 | now.dwLowDateTime);
 }
 
+/* UTF-8, as HDF5 names files, in the system's words; to be freed. */
+static wchar_t *wide(const char *path)
+{
+    const int n = MultiByteToWideChar(CP_UTF8, 0, path, -1, NULL, 0);
+    wchar_t *text = n > 0 ? malloc((size_t)n * sizeof *text) : NULL;
+    if (text)
+        MultiByteToWideChar(CP_UTF8, 0, path, -1, text, n);
+    return text;
+}
+
+static char *narrow(const wchar_t *text)
+{
+    const int n = WideCharToMultiByte(CP_UTF8, 0, text, -1, NULL, 0, NULL, NULL);
+    char *path = n > 0 ? malloc((size_t)n) : NULL;
+    if (path)
+        WideCharToMultiByte(CP_UTF8, 0, text, -1, path, n, NULL, NULL);
+    return path;
+}
+
+/* Others may write, rename and delete it meanwhile. */
 int h5calib_open(const char *path)
 {
-    int fd = -1;
-    _sopen_s(&fd, path, _O_RDONLY | _O_BINARY | _O_NOINHERIT, _SH_DENYNO, 0);
+    wchar_t *name = wide(path);
+    if (!name)
+        return -1;
+    HANDLE handle =
+        CreateFileW(name, GENERIC_READ, FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE,
+                    NULL, OPEN_EXISTING, FILE_ATTRIBUTE_NORMAL, NULL);
+    free(name);
+    if (handle == INVALID_HANDLE_VALUE)
+        return -1;
+    const bool regular = GetFileType(handle) == FILE_TYPE_DISK;
+    const int fd =
+        regular ? _open_osfhandle((intptr_t)handle, _O_RDONLY | _O_BINARY | _O_NOINHERIT) : -1;
+    if (fd < 0)
+        CloseHandle(handle);
+    if (!regular)
+        SetLastError(ERROR_BAD_FILE_TYPE);
     return fd;
+}
+
+h5calib_trouble h5calib_open_trouble(void)
+{
+    switch (GetLastError()) {
+    case ERROR_FILE_NOT_FOUND:
+    case ERROR_PATH_NOT_FOUND: return H5CALIB_NOT_THERE;
+    case ERROR_BAD_FILE_TYPE: return H5CALIB_NO_REGULAR_FILE;
+    case ERROR_TOO_MANY_OPEN_FILES: return H5CALIB_NO_DESCRIPTOR;
+    case ERROR_ACCESS_DENIED:
+    case ERROR_SHARING_VIOLATION: return H5CALIB_NOT_ALLOWED;
+    default: return H5CALIB_FAILED;
+    }
+}
+
+bool h5calib_no_descriptor_left(void)
+{
+    return false;
 }
 
 void h5calib_close(int fd)
@@ -161,26 +215,50 @@ bool h5calib_pread(int fd, void *buffer, size_t n, uint64_t offset)
     return true;
 }
 
-bool h5calib_look_at_descriptors(h5calib_descriptors *known, bool (*ours)(int fd))
+h5calib_listing h5calib_look_at_descriptors(h5calib_descriptors *known)
 {
-    (void)known, (void)ours;
-    return false;
+    (void)known;
+    return H5CALIB_NOT_LISTED;
 }
 
-bool h5calib_fd_path(int fd, const h5calib_stamp *stamp, char *out, size_t size)
+char *h5calib_fd_path(int fd, const h5calib_stamp *stamp)
 {
     h5calib_stamp found;
     HANDLE handle = (HANDLE)_get_osfhandle(fd);
-    DWORD n = GetFinalPathNameByHandleA(handle, out, (DWORD)size, FILE_NAME_NORMALIZED);
-    return n > 0 && n < size && h5calib_stamp_path(out, &found) && h5calib_same_file(&found, stamp);
+    const DWORD n = GetFinalPathNameByHandleW(handle, NULL, 0, FILE_NAME_NORMALIZED);
+    wchar_t *text = n > 0 ? malloc(((size_t)n + 1) * sizeof *text) : NULL;
+    char *path = NULL;
+    if (text && GetFinalPathNameByHandleW(handle, text, n + 1, FILE_NAME_NORMALIZED) <= n)
+        path = narrow(text);
+    free(text);
+    if (path && h5calib_stamp_path(path, &found) && h5calib_same_file(&found, stamp))
+        return path;
+    free(path);
+    return NULL;
 }
 
-void h5calib_canonical_path(char *path, size_t size)
+bool h5calib_is_fd_path(const char *path)
 {
-    char full[MAX_PATH * 4];
-    DWORD n = GetFullPathNameA(path, sizeof full, full, NULL);
-    if (n > 0 && n < sizeof full && n < size)
-        memcpy(path, full, n + 1);
+    (void)path;
+    return false;
+}
+
+bool h5calib_path_is_absolute(const char *path)
+{
+    return (path[0] && path[1] == ':') || path[0] == '\\' || path[0] == '/';
+}
+
+char *h5calib_canonical_path(const char *path)
+{
+    wchar_t *name = wide(path);
+    const DWORD n = name ? GetFullPathNameW(name, 0, NULL, NULL) : 0;
+    wchar_t *full = n > 0 ? malloc((size_t)n * sizeof *full) : NULL;
+    char *found = NULL;
+    if (full && GetFullPathNameW(name, n, full, NULL) < n)
+        found = narrow(full);
+    free(full);
+    free(name);
+    return found;
 }
 
 void h5calib_will_write(void *memory, size_t size)
@@ -202,7 +280,7 @@ void h5calib_zeros_free(void *memory, size_t size)
 void *h5calib_map_private(int fd, size_t size)
 {
     HANDLE mapping =
-        CreateFileMappingA((HANDLE)_get_osfhandle(fd), NULL, PAGE_WRITECOPY, 0, 0, NULL);
+        CreateFileMappingW((HANDLE)_get_osfhandle(fd), NULL, PAGE_WRITECOPY, 0, 0, NULL);
     if (!mapping)
         return NULL;
     void *image = MapViewOfFile(mapping, FILE_MAP_COPY, 0, 0, size);

@@ -10,13 +10,15 @@ import math
 import numpy as np
 
 
-def usable(constant, real, divisor=False):
+def usable(constant, real, divisor=False, positive=False):
     """The constant in the type it is computed in, NaN where it cannot be used."""
     if constant is None:
         return None
     bad = ~np.isfinite(constant.astype("f8"))
     if divisor:
         bad |= constant == 0
+    if positive:
+        bad |= constant <= 0
     return np.where(bad, real(np.nan), constant.astype(real))
 
 
@@ -232,7 +234,7 @@ def ccd(raw, k, real, p):
                 if np.isfinite(pixel):
                     total, n = total + pixel, n + 1
             mean = total / n if n else np.nan
-        value = value / (usable(k["flat"][0], real, divisor=True) / real(mean))
+        value = value / (usable(k["flat"][0], real, positive=True) / real(mean))
     return value * real(p.gain), None
 
 
@@ -270,7 +272,7 @@ def photon_counting(raw, k, real, p):
         bad |= raw == np.iinfo(raw.dtype).max
     value = np.where(bad, real(np.nan), raw.astype(real))
     if "flat_field" in k:
-        value = value * usable(k["flat_field"][0], real)
+        value = value * usable(k["flat_field"][0], real, positive=True)
     return masked(value, k.get("pixel_mask"), p), None
 
 

@@ -54,6 +54,14 @@ def in_some_order(rng, array):
     return moved, axes
 
 
+def with_light(flat):
+    """A flat whose mean is greater than 0, as those are that can be divided by it."""
+    finite = flat[np.isfinite(flat.astype("f8"))].astype("f8")
+    if len(finite) and finite.mean() > 0:
+        return flat
+    return np.where(flat > 0, flat, flat.dtype.type(1))
+
+
 class Case:
     """A random calibration of one algorithm."""
 
@@ -151,6 +159,8 @@ class Case:
                 dtype = rng.choice([*DTYPES, "float32", "float16", "float64"])
                 dtype = common if self.usual else dtype
                 made[name] = numbers(rng, dtype, shape, scale=50 if "gain" in name else 8192)
+                if (self.name, name) == ("ccd", "flat"):
+                    made[name] = with_light(made[name])
         return made
 
     def all_parameters(self):

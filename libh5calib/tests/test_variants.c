@@ -344,12 +344,14 @@ static int try_algorithm(const h5calib_algorithm *a)
     char message[300];
     choose_parameters(&t);
     choose_constants(&t);
-    const int works = h5calib_calibrator_create(&t.config, t.stages, a->n_constants, &c, message,
-                                                sizeof message) == H5CALIB_OK;
+    int works = h5calib_calibrator_create(&t.config, t.stages, a->n_constants, &c, message,
+                                          sizeof message) == H5CALIB_OK;
     if (works) {
-        CHECK(h5calib_cell_create(c, t.constants, 0, NULL, &cell, message, sizeof message) ==
-                  H5CALIB_OK,
-              "%s", message);
+        works = h5calib_cell_create(c, t.constants, 0, NULL, &cell, message, sizeof message) ==
+                H5CALIB_OK;
+        CHECK(works || strstr(message, "the mean of flat"), "%s", message);
+    }
+    if (works) {
         CHECK(h5calib_cell_bytes(cell) > 0, "%s", a->name);
         compare_borrowed(&t, c, cell);
         for (int raw = 1; raw <= 11; raw++)

@@ -34,8 +34,14 @@ class Case:
         self.n_cells, self.n_frames = (int(self.rng.integers(1, 4)) for _ in range(2))
         self.parameters = self.random_parameters()
         self.raw = self.random_raw()
-        self.constants = self.random_constants()
-        self.calibration = self.with_constants(self.constants)
+        while True:
+            self.constants = self.random_constants()
+            self.calibration = self.with_constants(self.constants)
+            try:
+                self.calibration.check_values(self.constants)
+            except ValueError:
+                continue  # a flat without light, which is refused
+            break
         cells = max((v.shape[0] for v in self.constants.values()), default=1)
         steps = self.calibration.steps
         self.cell_ids = self.rng.integers(0, (cells - 1) * steps, self.n_frames, endpoint=True)

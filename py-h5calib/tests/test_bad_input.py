@@ -265,3 +265,60 @@ def test_a_calibrated_dataset_survives_a_failed_overwrite(tmp_path, monkeypatch,
             create(file, overwrite=True)
         assert contents(file) == before
         assert h5calib.describe(file["new/calibrated"])["algorithm"] == "jungfrau"
+
+
+FLATS = {
+    "ccd": lambda flat: h5calib.Ccd(flat=flat),
+    "flat_field": lambda flat: h5calib.FlatField(flat),
+    "with a dark": lambda flat: h5calib.FlatField(flat + 50, np.full(flat.shape, 50.0)),
+    "photon_counting": lambda flat: h5calib.PhotonCounting(flat),
+}
+
+
+@pytest.mark.parametrize("values", [(1, -1, 2, -2), (0, 0, 0, 0), (-3, -3, 1, 1), (np.nan,) * 4])
+@pytest.mark.parametrize("made", FLATS)
+def test_a_flat_without_light(tmp_path, made, values):
+    flat = np.array([values], "f4")
+    calibration, raw = FLATS[made](flat), np.full((1, 1, 4), 1000, "u2")
+    with pytest.raises(ValueError, match="must be greater than 0"):
+        calibration.reference(raw)
+    with pytest.raises(ValueError, match="must be greater than 0"):
+        h5calib.calibrate(raw, calibration)
+    with h5py.File(tmp_path / "flat.h5", "w") as file:
+        file["raw"] = raw
+        with pytest.raises(ValueError, match="must be greater than 0"):
+            h5calib.create_calibrated_dataset(file, "v", "raw", calibration)
+        assert list(file) == ["raw"]
+
+
+@pytest.mark.parametrize("dtype", ["f2", "f4", "f8", "i2", "i8"])
+@pytest.mark.parametrize("made", FLATS)
+def test_pixels_of_a_flat_that_are_zero_or_negative(tmp_path, made, dtype):
+    flat = np.array([[0, -1, 4, -20, 8, 400, -0.0]]).astype(dtype)
+    raw = np.full((1, 1, 7), 1000, "u2")
+    with h5py.File(tmp_path / "flat.h5", "w") as file:
+        file["raw"] = raw
+        dataset = h5calib.create_calibrated_dataset(file, "v", "raw", FLATS[made](flat))
+        found = dataset[0, 0]
+    assert np.array_equal(np.isnan(found), [1, 1, 0, 1, 0, 0, 1])
+    assert (found[[2, 4, 5]] != 0).all()
+    assert np.array_equal(np.isnan(FLATS[made](flat).reference(raw)[0, 0]), np.isnan(found))
+
+
+def test_a_view_whose_flat_has_lost_its_light(tmp_path):
+    """What was linked has changed since: an error when it is read, not zeros."""
+    with h5py.File(tmp_path / "flat.h5", "w") as file:
+        file["raw"], file["flat"] = np.full((1, 1, 4), 1000, "u2"), np.ones((1, 4))
+        dataset = h5calib.create_calibrated_dataset(file, "v", "raw", h5calib.Ccd(flat="flat"))
+        file["flat"][...] = [[1, -1, 2, -2]]
+        file.flush()
+        with pytest.raises(OSError, match="ccd: the mean of flat is 0, it must be greater than 0"):
+            dataset[()]
+
+
+def test_a_calibration_made_of_its_parts():
+    """As files have them: no constructor was called, all works the same."""
+    parts = h5calib.FlatField.of_parts({"flat": np.ones((1, 2)), "dark": None}, {"steps": 1})
+    assert np.array_equal(parts.reference(np.array([[[3, 4]]])), [[[3, 4]]])
+    with pytest.raises(ValueError, match="has no taken_at"):
+        parts.positions(3)

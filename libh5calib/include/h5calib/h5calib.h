@@ -75,12 +75,13 @@ H5CALIB_API size_t h5calib_dtype_size(h5calib_dtype dtype);
 
 /* ---- what algorithms there are ------------------------------------------ */
 
-enum {                                /* flags of a constant */
-       H5CALIB_CONSTANT_OPTIONAL = 1, /* may be left out */
-       H5CALIB_CONSTANT_PER_CELL = 2, /* may have a cell axis */
-       H5CALIB_CONSTANT_DIVISOR = 4,  /* zero makes the pixel unusable */
-       H5CALIB_CONSTANT_MASK = 8,     /* integers; selected bits set = pixel unusable */
-       H5CALIB_CONSTANT_COMPARED = 16 /* only compared with: NaN is never exceeded, not unusable */
+enum {                                 /* flags of a constant */
+       H5CALIB_CONSTANT_OPTIONAL = 1,  /* may be left out */
+       H5CALIB_CONSTANT_PER_CELL = 2,  /* may have a cell axis */
+       H5CALIB_CONSTANT_DIVISOR = 4,   /* zero makes the pixel unusable */
+       H5CALIB_CONSTANT_MASK = 8,      /* integers; selected bits set = pixel unusable */
+       H5CALIB_CONSTANT_COMPARED = 16, /* only compared with: NaN is never exceeded, not unusable */
+       H5CALIB_CONSTANT_POSITIVE = 32  /* zero and what is negative make the pixel unusable */
 };
 
 typedef struct h5calib_constant_spec {

@@ -45,11 +45,12 @@ static bool take_constant(const h5calib_calibrator *c, const h5calib_array *arra
             to->mean[k] = h5calib_plane_mean(c, &planes[0]);
         if (as_it_is)
             continue;
-        if (!h5calib_plane_fold(c, &planes[p], c->constants[k].divisor))
+        if (!h5calib_plane_fold(c, &planes[p], c->constants[k].divisor,
+                                flags & H5CALIB_CONSTANT_POSITIVE))
             return false;
         if (c->constants[k].reciprocal &&
             (!h5calib_plane_convert(c, &planes[p], H5CALIB_F32, true) ||
-             !h5calib_plane_fold(c, &planes[p], false)))
+             !h5calib_plane_fold(c, &planes[p], false, false)))
             return false;
     }
     if (flags & H5CALIB_CONSTANT_COMPARED)
@@ -174,6 +175,17 @@ static h5calib_status create_cell(const h5calib_calibrator *calibrator,
         h5calib_say(message, message_size, "out of memory");
         return H5CALIB_E_MEMORY;
     }
+    const h5calib_algorithm *a = &calibrator->algorithm->public;
+    for (unsigned k = 0; k < a->n_constants; k++)
+        if (calibrator->constants[k].mean && calibrator->constants[k].planes &&
+            !(made->mean[k] > 0)) {
+            h5calib_say(message, message_size,
+                        "%s: the mean of %s is %g, it must be greater than 0: nothing can be "
+                        "divided by it (has an offset to be subtracted first?)",
+                        a->name, a->constants[k].name, made->mean[k]);
+            h5calib_cell_free(made);
+            return H5CALIB_E_CONSTANT;
+        }
     made->bytes = bytes_of(calibrator, constants, made);
     *out = made;
     return H5CALIB_OK;

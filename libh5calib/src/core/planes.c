@@ -181,7 +181,8 @@ uint16_t *h5calib_planes_least_above(const h5calib_calibrator *c, const h5calib_
     return least;
 }
 
-bool h5calib_plane_fold(const h5calib_calibrator *c, h5calib_plane *plane, bool divisor)
+bool h5calib_plane_fold(const h5calib_calibrator *c, h5calib_plane *plane, bool divisor,
+                        bool positive)
 {
     const size_t n = h5calib_plane_pixels(c, plane);
     const h5calib_checks *checks = h5calib_checks_in_use();
@@ -190,11 +191,13 @@ bool h5calib_plane_fold(const h5calib_calibrator *c, h5calib_plane *plane, bool 
         const size_t m = n - i < H5CALIB_TILE ? n - i : H5CALIB_TILE;
         const void *from = (char *)plane->data + i * plane->size;
         fetch_tile(plane, i + H5CALIB_TILE, n);
-        if (!checks->unusable(from, plane->dtype, m, divisor))
+        if (!positive && !checks->unusable(from, plane->dtype, m, divisor))
             continue;
         h5calib_load_double_portable(from, plane->dtype, 1, m, values);
         for (size_t j = 0; j < m; j++)
-            if ((!isfinite(values[j]) || (divisor && values[j] == 0)) && !set_nan(c, plane, i + j))
+            if ((!isfinite(values[j]) || (divisor && values[j] == 0) ||
+                 (positive && values[j] <= 0)) &&
+                !set_nan(c, plane, i + j))
                 return false;
     }
     return true;

@@ -20,7 +20,8 @@ bool h5calib_plane_take(const h5calib_calibrator *c, const h5calib_array *array,
 bool h5calib_plane_convert(const h5calib_calibrator *c, h5calib_plane *plane, h5calib_dtype dtype,
                            bool reciprocal);
 /* NaN where the plane's own value cannot be used. */
-bool h5calib_plane_fold(const h5calib_calibrator *c, h5calib_plane *plane, bool divisor);
+bool h5calib_plane_fold(const h5calib_calibrator *c, h5calib_plane *plane, bool divisor,
+                        bool positive);
 /* NaN where one of the chosen bits of the mask is set. */
 bool h5calib_plane_fold_mask(const h5calib_calibrator *c, const h5calib_plane *mask,
                              h5calib_plane *plane);

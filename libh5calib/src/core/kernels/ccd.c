@@ -66,7 +66,8 @@ static h5calib_status setup(h5calib_calibrator *c, const unsigned *stages, char 
 static const h5calib_constant_spec constants[] = {
     {"bias", 1, 1, OPTIONAL, "in ADU"},
     {"dark", 1, 1, OPTIONAL, "in ADU, of dark_exposure, bias subtracted"},
-    {"flat", 1, 1, OPTIONAL | H5CALIB_CONSTANT_DIVISOR, "any unit; is divided by its mean"},
+    {"flat", 1, 1, OPTIONAL | H5CALIB_CONSTANT_DIVISOR | H5CALIB_CONSTANT_POSITIVE,
+     "any unit; is divided by its mean"},
     {"pixel_mask", 1, 1, OPTIONAL | H5CALIB_CONSTANT_MASK, "0 good"},
 };
 

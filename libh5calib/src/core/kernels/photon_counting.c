@@ -69,7 +69,7 @@ enum { UNDERLOAD_VALUE = H5CALIB_COMMON_PARAMETERS, SATURATION_VALUE };
 #include "core/variants.h"
 
 static const h5calib_constant_spec constants[] = {
-    {"flat_field", 1, 1, H5CALIB_CONSTANT_OPTIONAL, "factor"},
+    {"flat_field", 1, 1, H5CALIB_CONSTANT_OPTIONAL | H5CALIB_CONSTANT_POSITIVE, "factor"},
     {"pixel_mask", 1, 1, H5CALIB_CONSTANT_OPTIONAL | H5CALIB_CONSTANT_MASK, "0 good"},
 };
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from . import library as _library
 
 # flags of a constant
-OPTIONAL, PER_CELL, DIVISOR, MASK, COMPARED = 1, 2, 4, 8, 16
+OPTIONAL, PER_CELL, DIVISOR, MASK, COMPARED, POSITIVE = 1, 2, 4, 8, 16, 32
 # flags of an algorithm
 WHOLE_FRAME, EXPERIMENTAL, LEGACY, RAW_U16 = 1, 2, 4, 8
 # where the two values of a raw pixel lie, if there are two

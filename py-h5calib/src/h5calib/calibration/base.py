@@ -11,7 +11,7 @@ import h5py
 import numpy as np
 
 from ..binding import algorithms as _algorithms
-from ..binding.algorithms import OPTIONAL, Algorithm, ParameterSpec
+from ..binding.algorithms import OPTIONAL, POSITIVE, Algorithm, ParameterSpec
 from ..binding.library import MISSING_VALUE
 from ..contents.place import place_of
 from .missing import missing_values, unwritten_word
@@ -171,6 +171,18 @@ class Calibration:
         """Numbers computed from whole constants of one cell, as stored: more entries of ``k``."""
         return {}
 
+    def check_values(self, values: Mapping[str, np.ndarray]) -> None:
+        """Refuse constants with which nothing can be calibrated; ValueError says why.
+
+        Those that must be positive, flats, need a mean greater than 0.
+        """
+        for name in self.looked_at() & set(values):
+            require_light(name, values[name])
+
+    def looked_at(self) -> set[str]:
+        """The constants that `check_values` needs."""
+        return {name for name, spec in self.algorithm.constants.items() if spec.flags & POSITIVE}
+
     def prepare(self, name: str, plane: np.ndarray) -> np.ndarray:
         """A constant before it is converted to the dtype of the result."""
         return plane
@@ -230,6 +242,17 @@ def algorithms() -> dict[str, type[Calibration]]:
 def class_of(algorithm_name: str) -> type[Calibration] | None:
     """The class of an algorithm, legacy ones included."""
     return _CLASSES.get(algorithm_name)
+
+
+def require_light(name: str, values: np.ndarray) -> None:
+    """The mean of a flat's finite values must be greater than 0."""
+    finite = values[np.isfinite(values)]
+    mean = float(np.mean(finite, dtype="f8")) if finite.size else math.nan
+    if not mean > 0:
+        raise ValueError(
+            f"the mean of {name} is {mean:g}, it must be greater than 0: nothing can be divided "
+            "by it (has an offset to be subtracted first?)"
+        )
 
 
 def _constant(name: str, value: Any) -> Constant:

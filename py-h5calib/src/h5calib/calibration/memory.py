@@ -90,14 +90,14 @@ def try_out(
     raw: np.dtype,
     out: np.dtype,
 ) -> None:
-    """Calibrate one pixel of zeros, to hear what the library has against it.
+    """Calibrate one pixel of zero by constants of one, to hear what the library has against it.
 
     `constants` are the dtype and the number of stages of each.
     """
-    zeros = np.zeros(2)
+    zeros, ones = np.zeros(2), {name: np.ones(2, dtype) for name, (dtype, _) in constants.items()}
     no_strides = (ctypes.c_ssize_t * 4)()
     arrays = {
-        name: _library.Array(zeros.ctypes.data, dtype_number(dtype), 1, stages, no_strides)
+        name: _library.Array(ones[name].ctypes.data, dtype_number(dtype), 1, stages, no_strides)
         for name, (dtype, stages) in constants.items()
     }
     message = ctypes.create_string_buffer(_library.MESSAGE_SIZE)

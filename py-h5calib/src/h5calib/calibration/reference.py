@@ -7,7 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..binding.algorithms import COMPARED, DIVISOR, LEGACY, MASK, RAW_FIRST, RAW_LAST, RAW_ONE
+from ..binding.algorithms import (
+    COMPARED,
+    DIVISOR,
+    LEGACY,
+    MASK,
+    POSITIVE,
+    RAW_FIRST,
+    RAW_LAST,
+    RAW_ONE,
+)
 from ..contents.sources import read_values
 from . import axes as _axes
 from .missing import missing_pixels
@@ -66,6 +75,7 @@ def load_constants(calibration: Calibration, ny: int, nx: int) -> dict[str, np.n
     if len(cells) > 1:
         lengths = ", ".join(f"{name} {k.shape[0]}" for name, k in loaded.items())
         raise ValueError(f"the constants differ in their number of memory cells: {lengths}")
+    calibration.check_values(loaded)
     return loaded
 
 
@@ -172,6 +182,8 @@ def _fold(
         unusable = ~finite & (not flags & COMPARED)
         if flags & DIVISOR and calibration.divides():
             unusable |= plane == 0
+        if flags & POSITIVE:
+            unusable |= plane <= 0
         k[name][unusable] = np.nan
     k.update({name: dtype.type(v) for name, v in calibration.numbers(planes).items()})
     return Constants(k, masked, dtype)

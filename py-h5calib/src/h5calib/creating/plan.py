@@ -11,7 +11,7 @@ import h5py
 import numpy as np
 
 from ..binding import plugin as _plugin
-from ..calibration.axes import length_of, resolve_axes
+from ..calibration.axes import length_of, resolve_axes, to_csyx
 from ..calibration.base import Calibration
 from ..calibration.memory import try_out
 from ..contents.file_names import check_links
@@ -118,7 +118,20 @@ def open_constants(
     if len(set(cells.values()) - {1}) > 1:
         lengths = ", ".join(f"{name} {length}" for name, length in cells.items())
         raise ValueError(f"the constants differ in their number of memory cells: {lengths}")
+    calibration.check_values(flats_of(calibration, found, ny, nx))
     return found
+
+
+def flats_of(
+    calibration: Calibration, found: dict[str, tuple[Source, str]], ny: int, nx: int
+) -> dict[str, np.ndarray]:
+    """The values of constants that are looked at before a view is made: few, and of few frames."""
+    names = calibration.looked_at()
+    return {
+        name: to_csyx(np.asarray(source.data[()]), axes, ny, nx)
+        for name, (source, axes) in found.items()
+        if name in names
+    }
 
 
 def open_cell_ids(

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
 
-from ..calibration.base import Calibration
+from ..calibration.base import Calibration, require_light
 
 _STEPS = 1 << 20  # from one flat to the next
 
@@ -49,6 +49,8 @@ class FlatField(Calibration):
     algorithm_name = "flat_field"
     choices: ClassVar = {}
 
+    taken_at: np.ndarray | None = None
+
     def __init__(
         self,
         flat: Any,
@@ -66,6 +68,17 @@ class FlatField(Calibration):
         options = {"logarithm": logarithm, "steps": _STEPS if taken_at is not None else steps}
         constants = {"dark": dark, "flat": flat, "pixel_mask": pixel_mask}
         super().__init__(constants, {**options, **common})
+
+    def looked_at(self) -> set[str]:
+        return {"flat", "dark"}
+
+    def check_values(self, values: Mapping[str, np.ndarray]) -> None:
+        if "dark" in values:
+            with np.errstate(all="ignore"):  # what is not finite does not count
+                light = values["flat"].astype("f8") - values["dark"]
+            require_light("flat - dark", light)
+        else:
+            require_light("flat", values["flat"])
 
     def positions(self, n_frames: int) -> np.ndarray:
         """Cell ids of that many frames: where each lies among those of `taken_at`."""

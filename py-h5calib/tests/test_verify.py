@@ -213,10 +213,13 @@ def test_a_missing_decompressor_is_no_change(tmp_path, rng):
         "        h5calib.Pedestal(np.zeros((16, 16))), digest_raw=True)\n"
     )
     subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=True)
-    verify = "import sys; from h5calib.cli import main; main(['verify', 'view.h5', '--json'])"
-    done = subprocess.run(
-        [sys.executable, "-c", verify], cwd=tmp_path, capture_output=True, text=True
-    )
+    verify = "from h5calib.cli import main; main(['verify', 'view.h5', '--json'])"
+    without = "import sys; sys.modules['hdf5plugin'] = None; "
+    call = {"cwd": tmp_path, "capture_output": True, "text": True}
+    done = subprocess.run([sys.executable, "-c", verify], **call)
+    assert done.returncode == 0, done.stdout + done.stderr  # hdf5plugin is found
+    done = subprocess.run([sys.executable, "-c", without + verify], **call)
+    assert "is compressed by the filter 32015" in done.stdout
     assert done.returncode == 2, done.stdout + done.stderr
     findings = json.loads(done.stdout)["datasets"]["view.h5:/c"]
     wrong = [f for f in findings if f["ok"] is False]

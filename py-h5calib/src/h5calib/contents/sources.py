@@ -13,6 +13,7 @@ import numpy as np
 
 from ..errors import MissingObjectError
 from .file_names import name_in, real_place
+from .filters import find_filters
 from .place import Place, place_of, split_reference
 
 __all__ = [
@@ -174,6 +175,7 @@ def _dataset(group: h5py.Group, path: str, what: str, file: str) -> h5py.Dataset
     if not isinstance(found, h5py.Dataset):
         raise TypeError(f"{what}: {path!r} in {file} is a group, give the path of a dataset")
     _require_numbers(found, what)
+    find_filters(found, what)
     return found
 
 

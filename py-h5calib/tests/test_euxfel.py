@@ -115,7 +115,7 @@ def test_several_files_of_a_module(folder, rng):
         "--raw",
         folder / "raw",
         "--constants",
-        folder / "constants/all.h5",
+        f"all={folder}/constants/all.h5",
     )
     with h5py.File(folder / "v.h5") as view:
         for m in (0, 1):
@@ -191,7 +191,9 @@ def test_dssc(folder, rng):
     offset = rng.uniform(0, 50, (512, 128, CELLS))
     with h5py.File(folder / "constants/dssc.h5", "w") as file:
         file["Offset"] = offset
-    run("create", folder / "v.h5", "--raw", folder / "raw", "--constants", folder / "constants")
+    run(
+        "create", folder / "v.h5", "--raw", folder / "raw", "--constants", f"all={folder}/constants"
+    )
     calibration = h5calib.Dssc(offset.transpose(2, 1, 0))
     with h5py.File(folder / "v.h5") as view:
         for m in (0, 1):
@@ -219,7 +221,7 @@ def test_jungfrau(folder, rng, codes_in_adc, tmp_path):
         "--raw",
         folder / "raw",
         "--constants",
-        folder / "constants/jf.h5",
+        f"all={folder}/constants/jf.h5",
     )
     assert ("gain from bits" if codes_in_adc else "gain from the dataset gain") in text
     calibration = h5calib.Jungfrau(h5calib.Constant(offset, "xycs"), h5calib.Constant(gain, "xycs"))
@@ -264,15 +266,15 @@ def test_again(folder, rng, contents):
     write_database(folder / "constants/all.h5", rng, 512, 128, thresholds=True)
     write_database(folder / "few.h5", rng, 512, 128, thresholds=True, cells=2)
     create = ("create", folder / "v.h5", "--raw", folder / "raw", "--constants")
-    run(*create, folder / "constants")
+    run(*create, f"all={folder}/constants")
     with h5py.File(folder / "v.h5") as view:
         before = contents(view)
-    assert "exists in" in run(*create, folder / "constants", status=1)
+    assert "exists in" in run(*create, f"all={folder}/constants", status=1)
     more = ("--constants", f"1={folder}/few.h5", "--overwrite")
-    assert "has memory cell" in run(*create, folder / "constants", *more, status=1)
+    assert "has memory cell" in run(*create, f"all={folder}/constants", *more, status=1)
     with h5py.File(folder / "v.h5") as view:
         assert contents(view) == before
-    run(*create, folder / "constants", "--overwrite")
+    run(*create, f"all={folder}/constants", "--overwrite")
     with h5py.File(folder / "v.h5") as view:
         assert len(view["h5calib"]) == 8  # each file of each module, alone and for the whole
 

@@ -203,7 +203,7 @@ def test_trains_of_a_jungfrau(folder, rng, codes_in_adc, tmp_path):
         offset = file["Offset10Hz/0/data"] = rng.uniform(1000, 15000, (1024, 512, CELLS, 3))
         slopes = rng.uniform(0.1, 40, offset.shape) * np.array([1, -1, -1])
         gain = file["RelativeGain10Hz/0/data"] = slopes
-    given = {"constants": [str(folder / "constants")], "frames": [0, 2, 3]}
+    given = {"constants": [f"all={folder}/constants"], "frames": [0, 2, 3]}
     (folder / "proc").mkdir()
     with h5py.File(folder / "proc/v.h5", "w", libver=("v110", "v110")) as view:
         write_view(view, plan_view(str(folder / "raw"), **given))
@@ -246,7 +246,7 @@ def test_parallel_gain(folder, rng, frames):
     more = ["--frames", ",".join(map(str, frames))] if frames else []
     text = run(
         *("create", folder / "v.h5", "--raw", folder / "raw", "--parallel-gain"),
-        *("--constants", folder / "constants", *more),
+        *("--constants", f"all={folder}/constants", *more),
     )
     assert "parallel gain: high, medium, low one after the other in each train" in text
     files = sorted(str(path) for path in (folder / "raw").iterdir())
@@ -298,15 +298,15 @@ def test_parallel_gain_in_a_view_for_each_module(folder, rng):
     write_parallel_gain(folder, rng)
     write_database(folder / "constants/lpd.h5", rng, 256, 256)
     create = ("create", "--raw", folder / "raw", "--parallel-gain", "--constants")
-    run(*create, folder / "constants", folder / "v.h5")
-    run(*create, folder / "constants", folder / "proc", "--per-module")
+    run(*create, f"all={folder}/constants", folder / "v.h5")
+    run(*create, f"all={folder}/constants", folder / "proc", "--per-module")
     with h5py.File(folder / "v.h5") as one, h5py.File(folder / "proc/overview.h5") as many:
         for name in ("high", "medium", "low"):
             assert same(one[f"{LPD}/{name}/data"][()], many[f"{LPD}/{name}/data"][()])
-    text = run(*create, folder / "constants", folder / "x", "--per-file", status=1)
+    text = run(*create, f"all={folder}/constants", folder / "x", "--per-file", status=1)
     assert "a view of a raw file has all its frames" in text
     more = ("--option", "fixed_gain=1")
-    text = run(*create, folder / "constants", folder / "x", *more, status=1)
+    text = run(*create, f"all={folder}/constants", folder / "x", *more, status=1)
     assert "parallel gain has all three gain stages: leave out fixed_gain" in text
 
 

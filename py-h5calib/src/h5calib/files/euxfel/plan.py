@@ -17,7 +17,7 @@ import numpy as np
 
 from ...contents.file_names import name_in
 from ...creating.module_axis import with_module_axis
-from ..search import constants_of
+from ..search import ModuleConstants, find_constants
 from ..stack import STACKED, Piece, join_files, stack_modules
 from ..view import Entry, View, make_room
 from .constants import calibration_of
@@ -63,7 +63,7 @@ def view(
     Parameters
     ----------
     raw : path of the run's folder, or of one file
-    constants : places, see `h5calib.files.search.constants_of`
+    constants : places, see `h5calib.files.search.find_constants`
         The calibration database's or Cheetah's, found by their names.
     detector : str, optional
         For example ``SPB_DET_AGIPD1M-1``; needed where the run has several.
@@ -116,8 +116,10 @@ def plan_run(
         by_part = {part: [next(chosen) for _ in several] for part, several in by_part.items()}
     made: list[Made] = []
     notes: dict[str, list[int]] = {}
-    for number, parts in _chosen(run, modules).items():
-        found = constants_of(constants, number)
+    chosen_modules = _chosen(run, modules)
+    table = find_constants(constants, list(chosen_modules))
+    for number, parts in chosen_modules.items():
+        found = table[number]
         for group in [[part] for part in parts] if split else [parts]:
             strands = [s for part in group for s in by_part[part]]
             several, said = _calibrate(run, strands, found, mask, gain_from, parameters)
@@ -125,6 +127,7 @@ def plan_run(
         for note in said:
             notes.setdefault(note, []).append(number)
     lines = [f"{note} (modules {_numbers(those)})" for note, those in notes.items()]
+    lines += [_from(found) for found in table.values() if found.used]
     return run, made, [_about(run), *_selected(by_part, frames, parallel_gain), *lines]
 
 
@@ -206,6 +209,12 @@ def _about(run: Run) -> str:
     modules = run.modules()
     files = len({part.file for part in run.parts})
     return f"detector {run.detector} ({run.kind}), {len(modules)} modules in {files} files"
+
+
+def _from(found: ModuleConstants) -> str:
+    """Which constants of a module come from where."""
+    places = ", ".join(f"{name} from {place}" for name, place in sorted(found.used.items()))
+    return f"module {found.module}: {places}"
 
 
 def _numbers(modules: list[int]) -> str:

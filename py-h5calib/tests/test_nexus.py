@@ -74,7 +74,10 @@ def test_mistakes(raw, tmp_path):
         file["entry/x/pixel_mask"], file["entry/y/pixel_mask"] = np.eye(3), np.eye(3)
     assert f"/entry/b, /{FIELD}; say which with --detector" in create()
     text = create("--detector", "entry/b")
-    assert "could have the masks x/pixel_mask, y/pixel_mask: say which with --mask" in text
+    assert (
+        "could have the masks /entry/x/pixel_mask, /entry/y/pixel_mask: say which with --mask"
+        in text
+    )
     assert "there is no file or folder nope.h5" in run(
         "create", tmp_path / "v.h5", "--raw", "nope.h5", status=1
     )

@@ -113,11 +113,29 @@ def same_file(one: h5py.Group | h5py.Dataset, other: h5py.Group | h5py.Dataset) 
 def _link(
     group: h5py.Group, dataset: h5py.Dataset, links: str
 ) -> h5py.SoftLink | h5py.ExternalLink:
-    if dataset.name is None:
-        raise ValueError("a dataset without a name cannot be linked to: give it one first")
+    name = _own_name(dataset)
     if same_file(group, dataset):
-        return h5py.SoftLink(dataset.name)
-    return h5py.ExternalLink(_link_file(group.file, dataset.file, links), dataset.name)
+        return h5py.SoftLink(name)
+    return h5py.ExternalLink(_link_file(group.file, dataset.file, links), name)
+
+
+def _own_name(dataset: h5py.Dataset) -> str:
+    """Its path in its own file. Reached through links to links it has one of another file."""
+    name = dataset.name
+    if name is not None and _leads_to(dataset.file, name, dataset):
+        return str(name)
+    reference = h5py.h5r.create(dataset.id, b".", h5py.h5r.OBJECT)
+    found = h5py.h5r.get_name(reference, dataset.id)
+    if found is None:
+        raise ValueError("a dataset without a name cannot be linked to: give it one first")
+    return str(found.decode())
+
+
+def _leads_to(file: h5py.File, name: str, dataset: h5py.Dataset) -> bool:
+    try:
+        return bool(file[name] == dataset)
+    except (KeyError, OSError):
+        return False
 
 
 def _link_file(view: h5py.File, raw: h5py.File, links: str) -> str:

@@ -1,4 +1,4 @@
-"""NXmx and NXdata files: ``<field>_offset``, ``<field>_scaling_factor``, ``pixel_mask``."""
+"""NXmx and NXdata files: ``<field>_offset``, ``_scaling_factor``, ``_mask``, ``pixel_mask``."""
 
 from __future__ import annotations
 
@@ -11,22 +11,21 @@ import numpy as np
 from ...calibration.base import Constant, algorithms
 from ...errors import MissingObjectError
 from ..view import Entry, View
+from ..walk import datasets_in
+from .beside import mask_of, out_of_range
 
 _FACTORS = ("offset", "scaling_factor")
 
 
 def fields(path: str) -> list[str]:
-    """Paths of the datasets in a file that have an offset or a scaling factor."""
-    found: list[str] = []
-
-    def visit(name: str, thing: Any) -> None:
-        factors = any(f"{name}_{f}" in file for f in _FACTORS)
-        if isinstance(thing, h5py.Dataset) and thing.ndim >= 2 and factors:
-            found.append(f"/{name}")
-
+    """Paths of the datasets that have an offset or a scaling factor, also behind links."""
     with h5py.File(path, "r") as file:
-        file.visititems(visit)
-    return found
+        found = {name: dataset.ndim for name, dataset in datasets_in(file)}
+    return [
+        f"/{name}"
+        for name, dims in found.items()
+        if dims >= 2 and any(f"{name}_{factor}" in found for factor in _FACTORS)
+    ]
 
 
 def view(
@@ -46,7 +45,7 @@ def view(
     detector : str, optional
         Path of the field; needed where the file has several.
     mask : optional
-        Instead of the detector's `pixel_mask`.
+        Instead of the field's `_mask` and the detector's `pixel_mask`.
     frames : optional
         As for `create_calibrated_dataset`.
     **parameters
@@ -57,23 +56,23 @@ def view(
             "a NeXus file has its constants beside its data: leave out --constants, or use --raw "
             "FILE:/PATH --algorithm with --constant"
         )
-    path, notes = _choose(raw, detector), []
+    path = _choose(raw, detector)
     with h5py.File(raw, "r") as file:
-        shape, given = file[path].shape, {}
+        data, given, notes = file[path], {}, [f"field {path} of shape {file[path].shape}"]
+        shape = data.shape
         for factor in _FACTORS:
             if f"{path}_{factor}" in file:
-                given[factor] = _factor(file[f"{path}_{factor}"], raw, shape)
+                given[factor] = _factor(file[f"{path}_{factor}"], f"{path}_{factor}", raw, shape)
                 notes.append(f"{factor} {path}_{factor}")
-        found = _mask(file, path)
-    if mask is None and found:
-        mask = f"{raw}:{found}"
-        notes.append(f"pixel_mask {found}")
-    per_frame = any(isinstance(v, Constant) and v.axes and "c" in v.axes for v in given.values())
+        if mask is None:
+            mask = mask_of(file, path, raw, notes)
+        parameters.setdefault("missing_value", out_of_range(file, path, notes) or None)
     calibration = algorithms()["linear"](**given, pixel_mask=mask, **parameters)
+    per_frame = any(
+        isinstance(v, Constant) and v.axes and "c" in v.axes for v in calibration.constants.values()
+    )
     cells = np.arange(shape[0]) if per_frame else None
-    notes.insert(0, f"field {path} of shape {shape}")
-    entry = Entry(path, f"{raw}:{path}", calibration, cells, frames)
-    return View([entry], notes)
+    return View([Entry(path, f"{raw}:{path}", calibration, cells, frames)], notes)
 
 
 def _choose(raw: str, detector: str | None) -> str:
@@ -87,9 +86,9 @@ def _choose(raw: str, detector: str | None) -> str:
     raise MissingObjectError(f"fields of {raw}: {has}; say which with --detector /PATH")
 
 
-def _factor(data: h5py.Dataset, raw: str, shape: tuple[int, ...]) -> Any:
+def _factor(data: h5py.Dataset, path: str, raw: str, shape: tuple[int, ...]) -> Any:
     """A number, a map, or one value or map for each frame."""
-    place = f"{raw}:{data.name}"
+    place = f"{raw}:{path}"
     if data.size == 1:
         return float(data[()].reshape(()))
     axes = {1: "c", 2: "yx", 3: "cyx"}.get(data.ndim)
@@ -99,19 +98,3 @@ def _factor(data: h5py.Dataset, raw: str, shape: tuple[int, ...]) -> Any:
             "frame, (y, x) or (frame, y, x) are possible"
         )
     return Constant(place, axes)
-
-
-def _mask(file: h5py.File, path: str) -> str | None:
-    """pixel_mask beside the field, or in an NXdetector of the same entry."""
-    group = path.rpartition("/")[0]
-    if f"{group}/pixel_mask" in file:
-        return f"{group}/pixel_mask"
-    entry, found = file[path].parent, []
-    while entry.name != "/" and entry.attrs.get("NX_class") not in ("NXentry", b"NXentry"):
-        entry = entry.parent
-    entry.visit(lambda name: found.append(name) if name.endswith("pixel_mask") else None)
-    if len(found) > 1:
-        raise ValueError(
-            f"{path} could have the masks {', '.join(found)}: say which with --mask FILE:/PATH"
-        )
-    return f"{entry.name.rstrip('/')}/{found[0]}" if found else None

@@ -75,7 +75,7 @@ class Builder:
 
         conda.use_cache(self.cache / "rattler")
         # what our wheels need
-        ours = ["numpy", "pillow", "tifffile", "python-xxhash", "click", "rich"]
+        ours = ["numpy", "pillow", "tifffile", "imagecodecs", "python-xxhash", "click", "rich"]
         specs = ["python", "h5py", "pip", *ours, *TEST_TOOLS, *READERS]
         conda.create(folder, specs, [build_channel(self.store)], self.cache / "rattler")
         python = folder / "bin" / "python"

@@ -67,7 +67,7 @@ def test_convert_pages(tmp_path):
 def test_convert_fails_clearly(images, tmp_path):
     (tmp_path / "bad.png").write_bytes(b"no")
     _, err = run("convert", tmp_path / "bad.png", "-o", tmp_path / "a.h5", code=1)
-    assert "bad.png cannot be read as an image" in err
+    assert "bad.png: cannot be read as an image" in err
     run("convert", images[0], "-o", tmp_path / "a.h5")
     _, err = run("convert", images[0], "-o", tmp_path / "a.h5", code=1)
     assert "exists already" in err

@@ -14,7 +14,7 @@ READERS = [
 # Wheels repacked as they are, with everything their metadata asks for.
 WHEELS = [
     *("pip", "setuptools", "wheel", "hatchling", "Cython", "pkgconfig", "cmake", "ninja"),
-    *("numpy", "Pillow", "tifffile", "xxhash", "click", "rich"),
+    *("numpy", "Pillow", "tifffile", "imagecodecs", "xxhash", "click", "rich"),
     *TEST_TOOLS,
     *READERS,
 ]

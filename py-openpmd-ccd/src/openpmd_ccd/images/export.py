@@ -2,15 +2,17 @@
 
 import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import tifffile
 from PIL import Image
 
 from ..errors import ImageError
+from .declared import Pixels
 
 
-def write_image(path, shot, mesh="raw"):
+def write_image(path: str | os.PathLike[str], shot: Any, mesh: str = "raw") -> None:
     """Write the pixels of a `openpmd_ccd.reading.scan.Shot` as TIFF or PNG, by the path's ending.
 
     `mesh` is "raw" or "calibrated". An image appears when it is complete.
@@ -31,7 +33,7 @@ def write_image(path, shot, mesh="raw"):
         partial.unlink(missing_ok=True)
 
 
-def _write_png(path, pixels, shot):
+def _write_png(path: str | os.PathLike[str], pixels: Pixels, shot: Any) -> None:
     grey = pixels.ndim == 2
     fits = pixels.dtype == np.uint8 or (pixels.dtype == np.uint16 and grey)
     if "page" in shot.axes or not fits:

@@ -5,14 +5,15 @@ every byte order the machine's; other integer and float types stay. Colour becom
 components r, g, b (and a).
 """
 
-import io
 import os
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
-from ..errors import ImageError
+from ..errors import ImageError, SettingError
 from ..writing.shot import SCALAR
+from .declared import Pixels, upright
 
 _AXES = {
     "yx": ("y", "x"),
@@ -21,40 +22,76 @@ _AXES = {
     "pyxc": ("page", "y", "x"),
 }
 _COLOURS = {1: (SCALAR,), 2: ("l", "a"), 3: ("r", "g", "b"), 4: ("r", "g", "b", "a")}
-_CONVERTED = {np.dtype(bool): np.uint8, np.dtype(np.float16): np.float32}
-_PNG = b"\x89PNG\r\n\x1a\n"
-_TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
-_NPY = b"\x93NUMPY"
+_CONVERTED: dict[np.dtype[Any], np.dtype[Any]] = {
+    np.dtype(bool): np.dtype(np.uint8),
+    np.dtype(np.float16): np.dtype(np.float32),
+}
 
 
 @dataclass
 class Image:
-    """Decoded pixels: planes by component, their axes, and what the file said of itself."""
+    """Decoded pixels: planes by component, their axes, and what the file said of itself.
 
-    planes: dict
-    axes: tuple
-    metadata: dict = field(default_factory=dict)
+    orientation is EXIF's, 1 to 8; the planes are as they lie in the file.
+    """
+
+    planes: dict[str, Pixels]
+    axes: tuple[str, ...]
+    metadata: dict[str, Any] = field(default_factory=dict)
     bit_depth: int | None = None
     owned: bool = True
+    orientation: int = 1
 
 
-def is_missing(data):
+def is_missing(data: Any) -> bool:
     """Whether image data counts as not given: None, or nothing in it (an unwired terminal)."""
     if data is None:
         return True
-    if isinstance(data, (str, bytes, list, tuple)):
+    if isinstance(data, (str, bytes, bytearray, list, tuple)):
         return len(data) == 0 or (isinstance(data, (list, tuple)) and not any(map(_filled, data)))
     return isinstance(data, np.ndarray) and data.size == 0
 
 
-def _filled(row):
+def _filled(row: Any) -> bool:
     return not isinstance(row, (list, tuple)) or len(row) > 0
 
 
-def decode(source, axes=None, dtype=None):
-    """The `Image` of an array, a list of lists, a path, bytes, an open file, a PIL image."""
+def decode(
+    source: Any, axes: str | None = None, dtype: Any = None, orientation: str | None = None
+) -> Image:
+    """The `Image` of an array, a list of lists, a path, bytes, an open file, a PIL image.
+
+    Parameters
+    ----------
+    axes : "yx", "yxc", "pyx" or "pyxc", optional
+        Meaning of the axes where the shape leaves it open.
+    dtype : numpy dtype, optional
+        Type for lists; numbers that it does not hold are an error.
+    orientation : None or "apply"
+        "apply" turns and mirrors the image as its file says (EXIF, TIFF); by default its
+        orientation is only kept as metadata.
+
+    Raises
+    ------
+    ImageError
+        No image, or of a format or mode that is not taken (see `openpmd_ccd.images.table`).
+    """
+    if orientation not in (None, "apply"):
+        raise SettingError(f'orientation must be "apply" or None, not {orientation!r}')
     if is_missing(source):
         raise ImageError("the image is empty: an array, a list of lists or a path is needed")
+    image = _decode(source, axes, dtype)
+    if orientation == "apply" and image.orientation != 1:
+        image.planes = {n: upright(p, image.orientation) for n, p in image.planes.items()}
+        image.metadata["exif_Orientation_applied"] = image.orientation
+        image.metadata.pop("exif_Orientation", None)
+        image.orientation = 1
+    return image
+
+
+def _decode(source: Any, axes: str | None, dtype: Any) -> Image:
+    from .files import from_bytes, from_path, from_stream
+
     if isinstance(source, np.ndarray):
         return from_array(source, axes, owned=False)
     if isinstance(source, (list, tuple)):
@@ -62,72 +99,51 @@ def decode(source, axes=None, dtype=None):
 
         return from_array(to_array(source, dtype), axes)
     if isinstance(source, (str, os.PathLike)):
-        return _from_path(source, axes)
+        return from_path(source, axes)
     if isinstance(source, (bytes, bytearray)):
-        return _from_stream(io.BytesIO(source), "image bytes", axes)
-    if hasattr(source, "read") and not hasattr(source, "getbands"):
-        return _from_stream(_rewound(source), getattr(source, "name", "image file"), axes)
+        return from_bytes(bytes(source), "image bytes", axes)
     if hasattr(source, "getbands"):
         from .pillow import from_pillow
 
         return from_pillow(source, axes)
+    if hasattr(source, "read"):
+        return from_stream(source, axes)
     return from_array(_as_array(source), axes, owned=False)
 
 
-def _as_array(source):
+def _as_array(source: Any) -> Pixels:
     try:
         return np.asarray(source)
     except Exception as error:
         raise ImageError(f"no image: {type(source).__name__} ({error})") from None
 
 
-def _rewound(stream):
-    if not hasattr(stream, "seekable") or not stream.seekable():
-        return io.BytesIO(stream.read())
-    stream.seek(0)
-    return stream
-
-
-def _from_path(path, axes):
-    try:
-        with open(path, "rb") as stream:
-            return _from_stream(stream, os.fspath(path), axes)
-    except OSError as error:
-        raise ImageError(f"image file {os.fspath(path)!r}: {error.strerror or error}") from None
-
-
-def _from_stream(stream, name, axes):
-    """Decode by what the first bytes say; any failure becomes an `ImageError`."""
-    try:
-        head = stream.read(8)
-        stream.seek(0)
-        if head.startswith(_PNG):
-            from .png import read_png as read
-        elif head.startswith(_TIFF):
-            from .tiff import read_tiff as read
-        elif head.startswith(_NPY):
-            return from_array(np.load(stream, allow_pickle=False), axes)
-        else:
-            from .pillow import read_image as read
-        return read(stream, axes)
-    except ImageError as error:
-        raise ImageError(f"{name}: {error}") from None
-    except Exception as error:
-        raise ImageError(f"{name} cannot be read as an image: {error}") from error
-
-
-def native(pixels):
+def native(pixels: Pixels) -> Pixels:
     """The array in a type and byte order that openPMD readers do not drop."""
     dtype = pixels.dtype
     if dtype.kind not in "biuf":
         raise ImageError(f"pixels must be integers or floats, not {dtype}")
-    if dtype == np.longdouble:
-        dtype = np.dtype(np.float64)
-    wanted = _CONVERTED.get(dtype.newbyteorder("="), dtype.newbyteorder("="))
-    return pixels.astype(wanted, copy=False)
+    if isinstance(pixels, np.ma.MaskedArray):
+        if np.ma.is_masked(pixels):
+            raise ImageError("a masked array is no image: fill it, or give its data")
+        pixels = pixels.data
+    if dtype.kind == "f" and dtype.itemsize > 8:
+        return _narrowed(pixels)
+    plain: np.dtype[Any] = dtype.newbyteorder("=")
+    return np.asarray(pixels.astype(_CONVERTED.get(plain, plain), copy=False))
 
 
-def _guess_axes(shape):
+def _narrowed(pixels: Pixels) -> Pixels:
+    """Long doubles as float64, which openPMD readers know, if they are the same numbers."""
+    narrow = pixels.astype(np.float64)
+    if not np.array_equal(narrow, pixels, equal_nan=True):
+        raise ImageError(
+            f"pixels of type {pixels.dtype} do not fit into float64: round them to it first"
+        )
+    return narrow
+
+
+def _guess_axes(shape: tuple[int, ...]) -> str:
     if len(shape) == 2:
         return "yx"
     if len(shape) == 3:
@@ -137,7 +153,7 @@ def _guess_axes(shape):
     raise ImageError(f"an image has the axes [row, column], not {len(shape)} of shape {shape}")
 
 
-def from_array(pixels, axes=None, owned=True):
+def from_array(pixels: Pixels, axes: str | None = None, owned: bool = True) -> Image:
     """The `Image` of an array; `axes` is one of "yx", "yxc", "pyx", "pyxc"."""
     axes = axes or _guess_axes(pixels.shape)
     if axes not in _AXES or len(axes) != pixels.ndim:
@@ -147,6 +163,7 @@ def from_array(pixels, axes=None, owned=True):
     pixels = native(pixels)
     if not axes.endswith("c"):
         return Image({SCALAR: np.ascontiguousarray(pixels)}, _AXES[axes], owned=owned)
-    names = _COLOURS.get(pixels.shape[-1]) or [f"c{i}" for i in range(pixels.shape[-1])]
+    count = pixels.shape[-1]
+    names = _COLOURS.get(count) or tuple(f"c{i}" for i in range(count))
     planes = {n: np.ascontiguousarray(pixels[..., i]) for i, n in enumerate(names)}
     return Image(planes, _AXES[axes], owned=owned)

@@ -190,7 +190,7 @@ class CCD:
 
     def add(
         self, image_number, image_data=None, image_path=None, *,
-        time=None, metadata=None, axes=None,
+        time=None, metadata=None, axes=None, orientation=None,
     ):  # fmt: skip
         """Add one image.
 
@@ -211,6 +211,9 @@ class CCD:
             Numbers, bools and strings, stored as attributes of the iteration.
         axes : "yx", "yxc", "pyx" or "pyxc", optional
             Meaning of the axes of `image_data` where the shape is ambiguous.
+        orientation : "apply", optional
+            Turn and mirror the image as its file says (EXIF, TIFF). By default the pixels stay
+            as they lie in the file, and its orientation becomes metadata.
 
         Raises
         ------
@@ -223,7 +226,7 @@ class CCD:
             number = checks.shot_number(image_number, self._numbers)
             when = now if time is None else checks.timestamp(time)
             extra = checks.metadata(metadata)
-            image = self._decode(image_data, image_path, axes)
+            image = self._decode(image_data, image_path, axes, orientation)
             settings = self._settings
             if image.bit_depth and settings.bit_depth is None:
                 settings = replace(settings, bit_depth=image.bit_depth)
@@ -240,12 +243,12 @@ class CCD:
                 self._numbers.discard(number)
                 raise
 
-    def _decode(self, data, path, axes):
+    def _decode(self, data, path, axes, orientation):
         from ..images import planes as images
 
         if images.is_missing(data):
             data = path
-        return images.decode(data, axes=axes, dtype=self._dtype)
+        return images.decode(data, axes, self._dtype, orientation)
 
     def _hand_over(self, shot, owned):
         if self._background is None:

@@ -115,7 +115,7 @@ def _root(path):
     import openpmd_api
 
     series = openpmd_api.Series(str(path), openpmd_api.Access.read_only)
-    names = set(series.attributes) - {"date"}
+    names = set(series.attributes) - {"date", "ccdShots"}  # HDF5 alone counts its shots
     return {n: series.get_attribute(n) for n in names}
 
 

@@ -21,7 +21,7 @@ def euxfel(rng, tmp_path):
     thresholds = rng.integers(4000, 9000, (NX, NY, CELLS, 3)).astype("f8")
     bad = rng.choice([0, 0, 0, 1, 1 << 8, 1 << 11], (NX, NY, CELLS, 3)).astype("u4")
     with h5py.File(path, "w") as file:
-        file["Offset"], file["SlopesPC"], file["SlopesFF"] = offset, slopes, flat
+        file["Offset"], file["SlopesPC"], file["FlatFactors"] = offset, slopes, flat
         file["ThresholdsDark"], file["BadPixelsDark"] = thresholds[..., :2], bad
     raw = rng.integers(2000, 9000, (FRAMES, 2, NY, NX)).astype("u2")
     raw[0, 1] = thresholds[..., 0, 0].T  # hit exactly: it stays in high gain
@@ -52,7 +52,7 @@ def test_agipd_of_the_european_xfel(euxfel, tmp_path, bits, forced, fixed):
         pedestal=constant("Offset"),
         threshold=None if fixed is not None else constant("ThresholdsDark"),
         relative_gain=constant("SlopesPC"),
-        flat_field=constant("SlopesFF"),
+        flat_field=constant("FlatFactors"),
         bad_pixels=constant("BadPixelsDark"),
         mask_bits=bits,
         fixed_gain=fixed,
@@ -77,7 +77,7 @@ def test_agipd_of_the_european_xfel(euxfel, tmp_path, bits, forced, fixed):
         if g > 0 and signal - offset[0] < forced.get("force_high_below", -np.inf):
             g = 0
         g = g if fixed is None else fixed
-        value = (signal - offset[g]) * k["SlopesPC"][at][g] * k["SlopesFF"][at][g]
+        value = (signal - offset[g]) * k["SlopesPC"][at][g] * k["FlatFactors"][at][g]
         expected[f, y, x] = -1 if unusable[g] or np.isnan(value) else value  # the mask is last
     computed = through_the_filter(tmp_path, raw, calibration, cells, dtype="f8")
     assert np.array_equal(computed, expected)

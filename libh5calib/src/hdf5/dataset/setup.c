@@ -13,6 +13,7 @@
 #include "core/sizes.h"
 #include "hdf5/data/fingerprint.h"
 #include "hdf5/dataset/limits.h"
+#include "hdf5/library/names.h"
 #include "hdf5/system/policy.h"
 
 /* ---- the dataset itself ------------------------------------------------------------------ */
@@ -204,6 +205,28 @@ static bool check_axes(const calibrated *c, const h5calib_source *s, const char 
            (length[3] == 0 || length[3] == nx);
 }
 
+/* The European XFEL's SlopesFF divides, a flat field multiplies. Views were made that had the one
+ * for the other: their values are wrong by the square of it. */
+static bool check_no_slope(binding *b, const h5calib_constant_spec *spec, const h5calib_source *s,
+                           char *message, size_t size)
+{
+    static const char slope[] = "/SlopesFF";
+    if (strcmp(spec->name, "flat_field") != 0)
+        return true;
+    char *name = h5calib_object_name(b, s->dataset);
+    const char *at = name ? strstr(name, slope) : NULL;
+    const char next = at ? at[sizeof slope - 1] : 'x';
+    free(name);
+    if (next != 0 && next != '/')
+        return true;
+    h5calib_say(
+        message, size,
+        "the flat field is SlopesFF of '%s', which divides, and would be multiplied: create "
+        "the calibrated dataset again with this version of h5calib",
+        s->view->path);
+    return false;
+}
+
 bool h5calib_take_constant(binding *b, calibrated *c, hid_t group, const char *link, unsigned k,
                            unsigned *stages, char *message, size_t size)
 {
@@ -216,7 +239,8 @@ bool h5calib_take_constant(binding *b, calibrated *c, hid_t group, const char *l
         b->api.H5Lexists(group, link, H5P_DEFAULT) <= 0)
         return true;
     snprintf(what, sizeof what, "constants '%s'", spec->name);
-    if (!h5calib_source_open(b, c->home, group, link, what, s, message, size))
+    if (!h5calib_source_open(b, c->home, group, link, what, s, message, size) ||
+        !check_no_slope(b, spec, s, message, size))
         return false;
     if (!c->axes[k][0] && !read_axes(b, group, spec->name, c->axes[k])) {
         h5calib_say(message, size, "the order of the axes of %s is missing or damaged", what);

@@ -104,3 +104,12 @@ def check_cell_range(calibration: Calibration, cells: np.ndarray, n_cells: int) 
             f"{last}: correct cell_ids, leave the frame out with frames=, or make such "
             "frames NaN with bad_cell='nan'"
         )
+
+
+def check_no_slope(name: str, data: Any) -> None:
+    """A flat field multiplies, the European XFEL's SlopesFF divides."""
+    if name == "flat_field" and "SlopesFF" in str(getattr(data, "name", "")).split("/"):
+        raise ValueError(
+            f"{data.name} of {data.file.filename} is a slope, which divides, and a flat field "
+            "multiplies: give 1 / SlopesFF as values, as `h5calib create` does for runs"
+        )

@@ -20,6 +20,7 @@ from ..contents.sources import Source, open_source
 from .checks import (
     check_cell_range,
     check_frames,
+    check_no_slope,
     check_not_own_source,
     check_out_dtype,
     check_raw_dtype,
@@ -110,6 +111,7 @@ def open_constants(
     found = {}
     for name, constant in calibration.constants.items():
         source = open_source(group, constant.source, f"constant {name!r}", files, links)
+        check_no_slope(name, source.data)
         spec = calibration.algorithm.constants[name]
         found[name] = source, resolve_axes(spec, source.data.shape, ny, nx, constant.axes)
     cells = {

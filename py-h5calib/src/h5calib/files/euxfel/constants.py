@@ -67,6 +67,12 @@ def _database(
         if ours not in table or theirs is None:
             continue
         constant = _native(found[theirs], size, table[ours].max_stages)
+        if constant is not None and theirs == "SlopesFF":
+            given[ours] = _reciprocal(constant)
+            notes.append(
+                "flat_field = 1 / SlopesFF, stored: a slope divides; no public source confirms it"
+            )
+            continue
         if constant is None:
             notes.append(f"{theirs} is not used: its shape is none that {ours} can have")
             continue
@@ -108,6 +114,18 @@ def _native(place: str, size: tuple[int, int], max_stages: int) -> Constant | No
         if path.endswith("ThresholdsDark") or "/ThresholdsDark/" in path:
             return Constant(data[..., :2], axes)
     return None
+
+
+def _reciprocal(slope: Constant) -> Constant:
+    """One over a slope, as values; a slope that is not positive makes its pixel unusable."""
+    source = slope.source
+    if isinstance(source, str):
+        file, path = split_reference(source) or (source, "/")
+        with h5py.File(file, "r") as opened:
+            source = opened[path][()]
+    values = np.asarray(source, "f8")
+    usable = np.isfinite(values) & (values > 0)
+    return Constant(np.divide(1.0, values, np.full(values.shape, np.nan), where=usable), slope.axes)
 
 
 def native_axes(shape: tuple[int, ...], ny: int, nx: int) -> str | None:

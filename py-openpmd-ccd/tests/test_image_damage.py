@@ -1,4 +1,4 @@
-"""Image files that are cut off or damaged: refused, or the same as another decoder makes of them."""
+"""Image files that are cut off or damaged: refused, or what another decoder makes of them."""
 
 import io
 
@@ -114,11 +114,10 @@ def _header(name, data):
     return [*range(8), *range(start, start + 2 + 12 * entries + 4)]
 
 
-#: OpenCV gives other numbers than the stored ones for some headers of TIFF (white is zero), and
-#: no other decoder here reads the rest without scaling
+#: OpenCV knows no float16, which a changed sample format makes of uint16; and no other decoder
+#: here reads FITS, or PGM of any maxval without scaling
 NO_OTHER = (
-    "TIFF OpenCV grey", "TIFF tiff_lzw", "TIFF grey u2<", "FITS u2", "FITS f4", "PGM 1023 True",
-    "PGM 4095 False",
+    "TIFF OpenCV grey", "TIFF grey u2<", "FITS u2", "FITS f4", "PGM 1023 True", "PGM 4095 False",
 )  # fmt: skip
 
 

@@ -112,6 +112,14 @@ def check_page(page: Any, size: int) -> None:
         )
     if page.imagedepth != 1 or page.fillorder != 1:
         raise ImageError(f"TIFF of several layers or reversed bits is not taken: {REMEDY}")
+    known = (
+        {1} if page.compression == _NONE else {1, 2} | ({3} if page.dtype.kind == "f" else set())
+    )
+    if int(page.predictor) not in known:
+        raise ImageError(
+            f"TIFF of {page.dtype} with predictor {int(page.predictor)} and compression "
+            f"{_LOSSLESS[page.compression]} is damaged or not taken: {REMEDY}"
+        )
     segments = int(np.prod(page.chunked, dtype=object))
     offsets, counts = page.dataoffsets, page.databytecounts
     if len(offsets) != segments or len(counts) != segments:
@@ -137,7 +145,7 @@ def _check_lengths(page: Any) -> None:
         found = count
         if page.compression != _NONE:
             handle.seek(offset)
-            found = len(decompress(handle.read(count), out=full))
+            found = len(decompress(handle.read(count)))
         if found not in (full, needed):
             raise ImageError(
                 f"damaged TIFF: strip or tile {number} has {found} bytes of pixels, not {needed}"

@@ -16,9 +16,15 @@ def accelerate(on: bool = True) -> None:
     """Let ``dataset[selection]`` of h5py read calibrated datasets as `h5calib.read` does.
 
     The numbers are the same; HDF5's chunk cache and its copies are left out. Everything that is
-    not calibrated is read as before. With ``on=False`` everything is. Programs that use h5py by
-    way of other packages profit, too.
+    not calibrated is read as before. Programs that use h5py by way of other packages profit, too.
 
+    Parameters
+    ----------
+    on : bool
+        False: everything is read as before.
+
+    Examples
+    --------
     >>> import h5py, h5calib, numpy as np
     >>> with h5py.File("accelerate.h5", "w") as f:
     ...     f["raw"] = np.full((4, 2, 2), 7, "u2")

@@ -11,7 +11,6 @@ from ..contents.layout import opened_for_changes
 from ..contents.sources import split_reference
 from ..errors import MissingObjectError
 from ..upkeep import identity, moving, relinking
-from ..upkeep.sampling import read_a_chunk
 from .common import errors_for_people, links_option, say, split_pairs
 
 _FILE = click.Path(exists=True, dir_okay=False)
@@ -61,9 +60,12 @@ def relink(
             return
         file_name, path = (str(place.file), place.path) if place else (view, "/")
 
+        named = [*given, *(["raw"] if raw else []), *(["cell_ids"] if cell_ids else [])]
+        missing: list[str] = []
+
         def check() -> None:
             with h5py.File(file_name, "r") as file:
-                read_a_chunk(file[path])
+                missing.extend(relinking.read_if_all_is_there(file[path], named))
 
         with opened_for_changes(file_name, check) as file, ExitStack() as undo:
             if not isinstance(file.get(path), h5py.Dataset):
@@ -78,6 +80,8 @@ def relink(
             )
             undo.pop_all()
     say(f"{view}: linked anew")
+    if missing:
+        say(f"it cannot be read yet: {', '.join(missing)} not found, relink it, too")
 
 
 @click.command("new-identity")

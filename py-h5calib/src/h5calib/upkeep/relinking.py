@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime, timezone
@@ -20,6 +20,7 @@ from ..contents.sources import Source, open_source
 from ..creating.checks import check_raw_dtype
 from ..creating.write import digest, digest_of, write_text
 from ..errors import MissingObjectError, NotCalibratedError
+from .rebuilding import sources_of
 from .sampling import read_a_chunk
 
 
@@ -61,7 +62,8 @@ def relink(
         in the attribute `h5calib_relinked`, and of constants in `h5calib_constants`.
 
     The fingerprints that the plugin compares are recorded anew for all that is given. A chunk is
-    read before this returns.
+    read before this returns, unless something else that is linked is not there: that can be given
+    in another call.
 
     Raises
     ------
@@ -86,8 +88,27 @@ def relink(
             changed=changed,
             undo=undo,
         )
-        read_a_chunk(dataset)
+        named = {"raw": raw, "cell_ids": cell_ids, **(constants or {})}
+        read_if_all_is_there(dataset, [name for name, given in named.items() if given is not None])
         undo.pop_all()
+
+
+def read_if_all_is_there(dataset: h5py.Dataset, named: Collection[str]) -> list[str]:
+    """Read a chunk; where that fails for want of other things than the named, those things."""
+    try:
+        read_a_chunk(dataset)
+    except OSError:
+        descriptor = read_descriptor(dataset)
+        if descriptor is None:
+            raise
+        with ExitStack() as files:
+            found = sources_of(dataset, descriptor, files)
+            missing = [what for what, source in found.items() if isinstance(source, Exception)]
+        others = [what for what in missing if what.removeprefix("constant ") not in named]
+        if not others or len(others) < len(missing):
+            raise
+        return others
+    return []
 
 
 def relink_only(
